@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file provider.h
+ * How providers speak of limits: read one answer. Usable without a context.
+ */
+#ifndef LLMRL_PROVIDER_H
+#define LLMRL_PROVIDER_H
+
+#include <llmrl/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What is counted. */
+typedef enum rl_dimension {
+    RL_REQUESTS = 0,
+    RL_TOKENS = 1, /* input and output together */
+    RL_INPUT_TOKENS = 2,
+    RL_OUTPUT_TOKENS = 3,
+    RL_IMAGES = 4
+} rl_dimension;
+#define RL_DIMENSION_COUNT 5
+
+/** "requests", "tokens", "input_tokens", "output_tokens", "images"; static. */
+RL_API const char *rl_dimension_name(rl_dimension dimension);
+
+/** One header line. Neither string needs a NUL; the value has no line end. Borrowed. */
+typedef struct rl_header {
+    const char *name;
+    size_t name_length;
+    const char *value;
+    size_t value_length;
+} rl_header;
+
+/** Why no whole answer came. */
+typedef enum rl_failure {
+    RL_FAILURE_NONE = 0,
+    RL_FAILURE_RESOLVE,      /* the host name has no address */
+    RL_FAILURE_CONNECT,      /* nobody answers there */
+    RL_FAILURE_TLS,          /* no trust could be established */
+    RL_FAILURE_TIMEOUT,      /* before the first byte of the answer */
+    RL_FAILURE_TIMEOUT_LATE, /* after it */
+    RL_FAILURE_RESET,        /* the connection broke before the first byte of the answer */
+    RL_FAILURE_RESET_LATE,   /* after it */
+    RL_FAILURE_TOO_BIG,      /* the answer passed a bound of ours */
+    RL_FAILURE_ABORTED,      /* we gave up on purpose: says nothing about the provider */
+    RL_FAILURE_OTHER
+} rl_failure;
+
+/** One answer, or the lack of one. All pointers are borrowed for the call. */
+typedef struct rl_response {
+    size_t size;     /* set by RL_RESPONSE_INIT */
+    uint64_t status; /* HTTP status; 0: none came */
+    const rl_header *headers;
+    size_t header_count;
+    const char *body; /* decoded; a plain body or a whole SSE stream; NULL: not at hand */
+    size_t body_length;
+    uint64_t failure; /* an rl_failure */
+} rl_response;
+
+static inline rl_response rl_response_init_(void)
+{
+    rl_response response = RL_ZERO_;
+    response.size = sizeof response;
+    return response;
+}
+#define RL_RESPONSE_INIT rl_response_init_()
+
+/** Which members of a struct hold something. */
+enum { RL_HAS_WINDOW = 1, RL_HAS_LIMIT = 2, RL_HAS_REMAINING = 4, RL_HAS_RESET = 8 };
+
+/** One limit, as an answer reports it. */
+typedef struct rl_limit_report {
+    uint32_t dimension; /* an rl_dimension */
+    uint32_t has;       /* RL_HAS_*: which of the following were there and credible */
+    rl_duration window;
+    uint64_t limit;
+    uint64_t remaining;
+    rl_duration reset_after; /* from the moment of the answer; 0: now */
+} rl_limit_report;
+
+/** Tokens used, in one count for all providers: `input` is the whole prompt, cached reads and
+ * writes included; `cached_input` is the part read from a cache; `output` is all that was written,
+ * reasoning too. */
+typedef struct rl_usage {
+    uint64_t input_tokens;
+    uint64_t output_tokens;
+    uint64_t cached_input_tokens;
+    uint32_t has; /* RL_HAS_INPUT ... */
+    uint32_t reserved;
+} rl_usage;
+enum { RL_HAS_INPUT = 1, RL_HAS_OUTPUT = 2, RL_HAS_CACHED_INPUT = 4 };
+
+/** What kind of outcome an answer is. */
+typedef enum rl_outcome {
+    RL_OUTCOME_OK = 0,
+    RL_OUTCOME_RATE_LIMITED,    /* a limit that time refills */
+    RL_OUTCOME_QUOTA_EXHAUSTED, /* credit, spend or a day's quota: not cleared by a short wait */
+    RL_OUTCOME_TOO_LARGE,       /* this request is larger than a whole limit or window */
+    RL_OUTCOME_OVERLOADED,      /* the provider has too much to do: 503, 529, slow_down */
+    RL_OUTCOME_SERVER_ERROR,    /* it broke: 5xx */
+    RL_OUTCOME_CLIENT_ERROR,    /* the request itself is wrong: 4xx */
+    RL_OUTCOME_AUTH,            /* the key is wrong or may not: 401, 403 */
+    RL_OUTCOME_TRANSPORT        /* no answer */
+} rl_outcome;
+
+#define RL_REPORTS_MAX 16
+
+/** All that one answer says. */
+typedef struct rl_answer {
+    uint32_t outcome; /* an rl_outcome */
+    uint32_t report_count;
+    rl_limit_report report[RL_REPORTS_MAX];
+    rl_duration
+        retry_after; /* RL_NEVER: not said. Zero is said and means at once. Absent on a success */
+    uint32_t retryable; /* trying again may help */
+    uint32_t quota_exhausted;
+    uint32_t limited_mask; /* on a refusal that names them: bit n set, if dimension n is used up;
+                              else 0 */
+    uint32_t ignored;      /* values that could not be believed: negative, absurd, not a number */
+    rl_duration limited_window; /* the period of the limit that the refusal names; 0: not said */
+    rl_usage usage;
+    char code[48]; /* the provider's own error code or type, cut to fit; "": none */
+} rl_answer;
+
+/** A dialect: opaque here. */
+typedef struct rl_dialect rl_dialect;
+
+/** "openai", "anthropic", "groq", "gemini", "generic": built in. NULL: no such name. Static.
+ * Threads: any. */
+RL_API const rl_dialect *rl_dialect_find(const char *name);
+RL_API const char *rl_dialect_name(const rl_dialect *dialect);
+
+/**
+ * Reads what one answer says: limits, waiting time, usage, and what kind of outcome it is.
+ *
+ * Headers are looked up without regard to case. Values that cannot be (negative, absurd, not a
+ * number) are left out and counted in answer->ignored. Absolute times are read against the answer's
+ * own Date header, and against `now` where there is none.
+ *
+ * @param dialect   NULL: "generic". Forms that a dialect does not define are read as generic ones.
+ * @param response  not NULL; borrowed.
+ * @param now       the wall clock when the answer came.
+ * @param answer    not NULL; written on every return.
+ * @retval RL_E_INVALID  a NULL pointer. A strange answer is never an error.
+ * Threads: any.  Blocks: no.  Allocates: only while a JSON body is read.  Since: 0.1.
+ */
+RL_API rl_status rl_answer_read(const rl_dialect *dialect, const rl_response *response,
+                                rl_wall_time now, rl_answer *answer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

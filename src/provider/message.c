@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* The words of an error message: waits, whose limit, and the few phrases that tell what no code
+ * does. */
+#include "base/arith.h"
+#include "provider/body.h"
+#include "provider/date.h"
+
+/* Where `phrase` (lower case) begins at or after `from`, or length. */
+static size_t find(const char *text, size_t length, size_t from, const char *phrase)
+{
+    for (size_t i = from; i < length; i++)
+        if (rl__starts_like(text + i, length - i, phrase))
+            return i;
+    return length;
+}
+
+static int has(const char *text, size_t length, const char *phrase)
+{
+    return find(text, length, 0, phrase) < length;
+}
+
+static const struct {
+    const char *phrase; /* lower case */
+    uint32_t says;
+} phrases[] = {
+    { "credit balance is too low", RL__SAYS_QUOTA },
+    { "insufficient balance", RL__SAYS_QUOTA },
+    { "insufficient credit", RL__SAYS_QUOTA },
+    { "insufficient quota", RL__SAYS_QUOTA },
+    { "requires more credits", RL__SAYS_QUOTA },
+    { "credits are depleted", RL__SAYS_QUOTA },
+    { "all available credits", RL__SAYS_QUOTA },
+    { "monthly included credits", RL__SAYS_QUOTA },
+    { "monthly spending limit", RL__SAYS_QUOTA },
+    { "spending limit reached", RL__SAYS_QUOTA },
+    { "spend limit reached", RL__SAYS_QUOTA },
+    { "maximum billing reached", RL__SAYS_QUOTA },
+    { "billing hard limit", RL__SAYS_QUOTA },
+    { "budget has been exceeded", RL__SAYS_QUOTA },
+    { "you have reached your api usage limits", RL__SAYS_QUOTA },
+    { "you have reached your specified api usage limits", RL__SAYS_QUOTA },
+    { "you have reached your specified workspace api usage limits", RL__SAYS_QUOTA },
+    { "your credit balance is too low", RL__SAYS_QUOTA },
+    { "request too large", RL__SAYS_TOO_LARGE },
+    { "prompt is too long", RL__SAYS_TOO_LARGE },
+    { "input is too long", RL__SAYS_TOO_LARGE },
+    { "maximum context length", RL__SAYS_TOO_LARGE },
+    { "context length exceeded", RL__SAYS_TOO_LARGE },
+    { "exceeds the context window", RL__SAYS_TOO_LARGE },
+    { "exceeds the maximum number of tokens", RL__SAYS_TOO_LARGE },
+    { "overloaded", RL__SAYS_OVERLOADED },
+    { "capacity exceeded", RL__SAYS_OVERLOADED },
+    { "no capacity", RL__SAYS_OVERLOADED },
+    { "at capacity", RL__SAYS_OVERLOADED },
+    { "server busy", RL__SAYS_OVERLOADED },
+    { "rate limit", RL__SAYS_RATE },
+    { "rate-limit", RL__SAYS_RATE },
+    { "ratelimit", RL__SAYS_RATE },
+    { "too many requests", RL__SAYS_RATE },
+    { "too many tokens", RL__SAYS_RATE },
+};
+
+static void phrases_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        if (rl__starts_like(text, length, phrases[i].phrase))
+            facts->opens |= phrases[i].says;
+        if ((facts->says & phrases[i].says) == 0 && has(text, length, phrases[i].phrase))
+            facts->says |= phrases[i].says;
+    }
+    /* Gemini's rolling ten minutes of money: a limit that time refills, unlike a month's cap. */
+    if (has(text, length, "spend-based rate limit") || has(text, length, "spending rate"))
+        facts->limited_window = rl__max(facts->limited_window, 10 * RL_MINUTE);
+}
+
+/* "Please try again in 6m0s", "retry after 86400 seconds". The longest wait stands. */
+static void wait_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    static const char *const before[] = {
+        "try again in ", "retry in ",    "retry after ", "try again after ",
+        "please wait ",  "reset after ", "resets in ",
+    };
+
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) {
+        size_t skip = strlen(before[i]);
+        size_t at = find(text, length, 0, before[i]);
+
+        for (int round = 0; at < length && round < 16; round++) {
+            rl_duration wait;
+
+            if (rl__duration_prefix(text + at + skip, length - at - skip, &wait) > 0 &&
+                (facts->message_wait == RL_NEVER || wait > facts->message_wait))
+                facts->message_wait = wait;
+            at = find(text, length, at + skip, before[i]);
+        }
+    }
+}
+
+/* "You will regain access on 2026-09-01 at 00:00 UTC": made an RFC 3339 date and read as one. */
+static void access_date_read(const char *text, size_t length, rl_wall_time now,
+                             struct rl__facts *facts)
+{
+    static const char before[] = "regain access on ";
+    size_t at = find(text, length, 0, before) + sizeof before - 1;
+    struct rl__when when = { .absolute = 1 };
+    char date[] = "0000-00-00T00:00:00Z";
+    rl_duration after;
+
+    if (now == 0 || at >= length || length - at < 10)
+        return;
+    memcpy(date, text + at, 10);
+    at += 10;
+    if (rl__starts_like(text + at, length - at, " at ") && length - at >= 9)
+        memcpy(date + 11, text + at + 4, 5);
+    if (rl__date_rfc3339(date, sizeof date - 1, &when.wall) &&
+        rl__when_resolve(&when, now, &after) && facts->message_wait == RL_NEVER)
+        facts->message_wait = after;
+}
+
+/* The number behind the next `word` at or after *at that has one: "Limit 7000", "Requested ~12903".
+ */
+static int number_after(const char *text, size_t length, size_t *at, const char *word,
+                        uint64_t *out)
+{
+    while ((*at = find(text, length, *at, word)) < length) {
+        size_t from = *at + strlen(word), digits = 0;
+
+        *at = from;
+        if (from < length && text[from] == '~')
+            from++;
+        while (from + digits < length && rl__is_digit(text[from + digits]))
+            digits++;
+        if (rl__count_read(text + from, digits, out))
+            return 1;
+    }
+    return 0;
+}
+
+static void numbers_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    uint64_t limit, requested;
+    size_t at = 0, behind = 0;
+
+    if (number_after(text, length, &at, "limit ", &limit) &&
+        number_after(text, length, &behind, "requested ", &requested) && requested > limit)
+        facts->says |= RL__SAYS_TOO_LARGE;
+    if (!has(text, length, "quota exceeded for metric"))
+        return;
+    for (at = 0; number_after(text, length, &at, "limit: ", &limit);)
+        if (limit == 0)
+            facts->says |= RL__SAYS_ZERO;
+}
+
+/* The period that follows "... per " or "... / ". */
+static rl_duration period_read(const char *text, size_t length)
+{
+    static const struct {
+        const char *word;
+        rl_duration length;
+    } periods[] = {
+        { "sec", RL_SECOND },
+        { "min", RL_MINUTE },
+        { "hour", RL_HOUR },
+        { "day", RL_DAY },
+    };
+
+    for (size_t i = 0; i < sizeof periods / sizeof periods[0]; i++)
+        if (rl__starts_like(text, length, periods[i].word))
+            return periods[i].length;
+    return 0;
+}
+
+/* "on tokens per min (TPM)", "20,000 input tokens per minute", "15 requests per minute". */
+static void limited_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    static const struct {
+        const char *phrase;
+        uint32_t dimension;
+    } counts[] = {
+        { "input tokens per ", RL_INPUT_TOKENS },
+        { "output tokens per ", RL_OUTPUT_TOKENS },
+        { "tokens per ", RL_TOKENS },
+        { "requests per ", RL_REQUESTS },
+        { "images per ", RL_IMAGES },
+        { "calls / ", RL_REQUESTS },
+    };
+
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        size_t at = find(text, length, 0, counts[i].phrase);
+        rl_duration period;
+
+        if (at == length)
+            continue;
+        at += strlen(counts[i].phrase);
+        period = period_read(text + at, length - at);
+        if (period == 0)
+            continue;
+        facts->limited_mask |= UINT32_C(1) << counts[i].dimension;
+        facts->limited_window = rl__max(facts->limited_window, period);
+        return; /* the first names it; "tokens per" is inside "input tokens per" */
+    }
+}
+
+void rl__message_read(const char *text, size_t length, rl_wall_time now, struct rl__facts *facts)
+{
+    if (length > RL__MESSAGE_MAX)
+        length = RL__MESSAGE_MAX;
+    phrases_read(text, length, facts);
+    wait_read(text, length, facts);
+    access_date_read(text, length, now, facts);
+    numbers_read(text, length, facts);
+    limited_read(text, length, facts);
+}
