@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file llmrl.h
+ * The front page. Open a context, ask it before each request, tell it what came back:
+ *
+ *     rl_context *rl = NULL;
+ *     rl_options options = RL_OPTIONS_INIT;
+ *     options.config_path = "limits.json";             // or none: what the answers teach
+ *     if (rl_open(&options, &rl) != RL_OK) ...
+ *
+ *     rl_request request = RL_REQUEST_INIT;
+ *     request.provider = "openai";  request.model = "gpt-4o-mini";
+ *     request.input_tokens = rl_estimate_tokens(rl, "gpt-4o-mini", prompt, strlen(prompt));
+ *     request.max_output_tokens = 500;
+ *
+ *     rl_permit permit;
+ *     if (rl_acquire(rl, &request, &permit) == RL_OK) {
+ *         ... send it with any HTTP client ...
+ *         rl_verdict verdict;
+ *         rl_observe_response(rl, &permit, &response, &verdict);
+ *     }
+ */
+#ifndef LLMRL_LLMRL_H
+#define LLMRL_LLMRL_H
+
+#include <llmrl/base.h>
+#include <llmrl/limiter.h>
+#include <llmrl/provider.h>
+#include <llmrl/retry.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rl_context rl_context;
+
+/** Everything has a default; zero means the default. */
+typedef struct rl_options {
+    size_t size;             /* set by RL_OPTIONS_INIT */
+    const char *config_path; /* a JSON file, read once by rl_open(); NULL: none. See config.h */
+    const char
+        *config_json; /* the same as text, instead of a path; NULL: none. Both is RL_E_INVALID */
+    const rl_hooks *hooks; /* copied; NULL: the defaults of base.h */
+    char *error; /* where a failing rl_open() writes what is wrong and where; NULL: nowhere */
+    size_t error_size;
+} rl_options;
+
+static inline rl_options rl_options_init_(void)
+{
+    rl_options options = RL_ZERO_;
+    options.size = sizeof options;
+    return options;
+}
+#define RL_OPTIONS_INIT rl_options_init_()
+
+/**
+ * Opens a context: one for a program is usual, several never meet.
+ *
+ * @param options  NULL: all defaults. Borrowed for the call.
+ * @param out      not NULL; set to NULL on failure. Yours: give it to rl_close().
+ * @retval RL_E_CONFIG   the file is wrong: options->error names the place.
+ * @retval RL_E_IO       the file could not be read.
+ * @retval RL_E_INVALID, RL_E_NOMEM, RL_E_TOO_NEW.
+ * Threads: any.  Blocks: while the file is read.  Since: 0.1.
+ */
+RL_API rl_status rl_open(const rl_options *options, rl_context **out);
+
+/**
+ * Closes it. Whoever waits gets RL_E_CLOSED, submitted requests through their callback, here; then
+ * blocked threads are waited for. No other call may begin once this one has. NULL is fine.
+ */
+RL_API void rl_close(rl_context *rl);
+
+/** What asks to leave. */
+typedef struct rl_request {
+    size_t size;                /* set by RL_REQUEST_INIT */
+    const char *provider;       /* as in the configuration; not NULL, 1 ... 128 bytes */
+    const char *model;          /* NULL or "": the provider as a whole; at most 256 bytes */
+    uint64_t input_tokens;      /* of the prompt, estimated; see rl_estimate_tokens() */
+    uint64_t max_output_tokens; /* the declared cap; 0: none declared, so the provider's default is
+                                   assumed */
+    uint64_t max_wait_ms;       /* in the queue; 0: the configured default; RL_NEVER: no bound */
+    uint64_t deadline_ms; /* for everything, counted from the first call; 0 or RL_NEVER: none */
+} rl_request;
+
+static inline rl_request rl_request_init_(void)
+{
+    rl_request request = RL_ZERO_;
+    request.size = sizeof request;
+    return request;
+}
+#define RL_REQUEST_INIT rl_request_init_()
+
+/** The grant: what was reserved, and from where. Yours, on the stack if you like; the members up to
+ * the line are for reading. It ends once: by rl_observe_response(), rl_settle() or rl_cancel(). Do
+ * not copy it. */
+typedef struct rl_permit {
+    rl_time granted_at; /* RL_OK: when it was granted */
+    rl_time retry_at;   /* no RL_OK: the earliest useful time; RL_NEVER: none is known */
+    uint64_t reserved_tokens;
+    /* ---- */
+    uint64_t private_[13];
+} rl_permit;
+
+/**
+ * Waits until every limit that covers `request` allows it, then takes from all of them at once.
+ *
+ * A call that does not return RL_OK has taken nothing anywhere. Those who wait leave in order of
+ * arrival.
+ *
+ * @param request  not NULL; borrowed for this call, nothing in it is kept.
+ * @param permit   not NULL; yours, written on every return.
+ * @retval RL_OK            send it now.
+ * @retval RL_E_TIMEOUT     max_wait_ms passed, or the earliest start is known to lie beyond it.
+ * @retval RL_E_DEADLINE    the same for deadline_ms.
+ * @retval RL_E_TOO_LARGE   more than a whole limit: no waiting will ever help.
+ * @retval RL_E_QUEUE_FULL  as many wait as queue.max_size allows.
+ * @retval RL_E_CLOSED, RL_E_INVALID, RL_E_TABLE_FULL, RL_E_NOMEM.
+ * Threads: any, at once too.  Blocks: up to max_wait_ms.  Allocates: only when a provider or model
+ * is new. Since: 0.1.
+ */
+RL_API rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permit);
+
+/** The same without waiting: RL_WAIT instead, with permit->retry_at. It does not overtake those who
+ * wait. */
+RL_API rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *permit);
+
+/** What to do after an answer. */
+typedef enum rl_action {
+    RL_DELIVER = 0, /* it is a success: hand it on */
+    RL_RETRY = 1,   /* try again, at retry_at or later */
+    RL_GIVE_UP = 2  /* hand the failure on: `status` says why */
+} rl_action;
+
+typedef struct rl_verdict {
+    uint32_t action;  /* an rl_action */
+    uint32_t outcome; /* an rl_outcome */
+    rl_status status; /* RL_OK, or with RL_GIVE_UP the reason */
+    uint32_t http;    /* the HTTP status; 0: none */
+    rl_time retry_at; /* earliest useful time, also with RL_GIVE_UP; RL_NEVER: none is known */
+    rl_answer answer; /* all that was read */
+} rl_verdict;
+
+/**
+ * Tells what came back: learns the limits it reports, closes the gate on a refusal, settles the
+ * permit with the usage, and decides what happens next.
+ *
+ * @param permit   not NULL; ends here.
+ * @param verdict  NULL: not wanted. It speaks of this answer alone, not of how often one has tried.
+ * @retval RL_E_ENDED  the permit had ended before: the answer was read, nothing was settled.
+ * Threads: any.  Blocks: no.  Allocates: only while a JSON body is read.  Since: 0.1.
+ */
+RL_API rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_response *response,
+                                     rl_verdict *verdict);
+
+/** Ends a permit with the true usage, when there is no answer to show. Members not in usage->has
+ * count as reserved. RL_E_ENDED if it had ended before. */
+RL_API rl_status rl_settle(rl_context *rl, rl_permit *permit, const rl_usage *usage);
+
+/** Ends a permit whose request was never sent: everything is given back. RL_E_ENDED as above. */
+RL_API rl_status rl_cancel(rl_context *rl, rl_permit *permit);
+
+/**
+ * Estimates the tokens in a text: by bytes and script, rather too many than too few. Never reads
+ * past `length`; invalid UTF-8 counts byte by byte.
+ * @param rl, model  may be NULL.
+ */
+RL_API uint64_t rl_estimate_tokens(const rl_context *rl, const char *model, const char *text,
+                                   size_t length);
+
+/**
+ * One request's whole way: admission, back-off, retries. In the usual loop:
+ *
+ *     rl_attempt attempt = RL_ATTEMPT_INIT;
+ *     while (rl_next_attempt(rl, &request, &attempt)) {
+ *         ... send with a timeout of attempt.timeout_ms ...
+ *         rl_attempt_done(rl, &attempt, &response);
+ *     }
+ *     if (attempt.status != RL_OK)
+ *         fputs(rl_explain(&attempt, text, sizeof text), stderr);
+ */
+typedef struct rl_attempt {
+    size_t size;         /* set by RL_ATTEMPT_INIT */
+    rl_status status;    /* how it ended; RL_WAIT: not yet */
+    uint32_t number;     /* attempts begun: 1 for the first */
+    uint64_t timeout_ms; /* what the deadline leaves for this attempt; RL_NEVER: no deadline */
+    rl_time
+        retry_at; /* the earliest useful time, when it failed and that is known; else RL_NEVER */
+    rl_verdict verdict; /* of the last answer */
+    rl_permit permit;   /* of the attempt under way */
+    uint64_t private_[10];
+} rl_attempt;
+
+static inline rl_attempt rl_attempt_init_(void)
+{
+    rl_attempt attempt = RL_ZERO_;
+    attempt.size = sizeof attempt;
+    attempt.status = RL_WAIT;
+    attempt.retry_at = RL_NEVER;
+    return attempt;
+}
+#define RL_ATTEMPT_INIT rl_attempt_init_()
+
+/**
+ * Waits until the next attempt may leave.
+ *
+ * @return 1: send now; then call rl_attempt_done(). 0: it is over, attempt->status says how. An
+ * int, as C and C++ differ about bool. Threads: any, one per attempt.  Blocks: as the request
+ * allows.
+ */
+RL_API int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attempt);
+
+/** Tells how an attempt went: rl_observe_response(), and the decision whether there is a next one.
+ */
+RL_API rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response *response);
+
+/** Bounds this one request's attempts, instead of the configured retry.max_attempts; refusals count
+ * then, too. To be called before the first attempt. 0: as configured. */
+RL_API void rl_attempt_limit(rl_attempt *attempt, uint64_t max_attempts);
+
+/** Ends an attempt early: its permit is given back as unsent. Harmless when it is over. */
+RL_API void rl_attempt_abandon(rl_context *rl, rl_attempt *attempt);
+
+/** How an attempt ended, or stands, as one sentence with its numbers. Returns `text`, always
+ * terminated. */
+RL_API const char *rl_explain(const rl_attempt *attempt, char *text, size_t size);
+
+/** Counters since rl_open(), and what is going on now. */
+typedef struct rl_stats {
+    size_t size;        /* set by the caller: sizeof(rl_stats) */
+    uint64_t granted;   /* permits */
+    uint64_t waiting;   /* now, in the queue */
+    uint64_t in_flight; /* permits not ended now */
+    uint64_t answers;   /* observed */
+    uint64_t successes;
+    uint64_t refusals;                    /* 429 and its like */
+    uint64_t errors;                      /* all other failures */
+    uint64_t retries;                     /* decided by the attempt iterator */
+    uint64_t input_tokens, output_tokens; /* reported by the answers */
+    uint64_t ignored;                     /* values in answers that could not be believed */
+    uint64_t limits_learned;              /* limits found or changed by answers */
+} rl_stats;
+
+/** Threads: any. */
+RL_API rl_status rl_stats_get(const rl_context *rl, rl_stats *stats);
+
+/** One limit in force. */
+typedef struct rl_limit_status {
+    char scope[160];    /* "global", "openai", "openai/gpt-4o-mini" */
+    uint32_t dimension; /* an rl_dimension */
+    uint32_t source;    /* an rl_source */
+    rl_duration period;
+    rl_level level;
+    rl_time closed_until; /* the gate of the scope; 0: open */
+} rl_limit_status;
+
+/** Where a number comes from. */
+typedef enum rl_source { RL_SOURCE_CONFIG = 1, RL_SOURCE_ANSWER = 2 } rl_source;
+
+/**
+ * Lists the limits in force, the outermost scope first.
+ * @param count  in: room in `out`; out: how many there are, which may be more.
+ */
+RL_API rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* All or nothing: a request passes every limiter of its lane, or leaves each word as it was. */
+#ifndef LLMRL_SRC_ADMIT_H
+#define LLMRL_SRC_ADMIT_H
+
+#include "scope/scope.h"
+
+enum rl__held_by {
+    RL__HELD_BY_NOTHING = 0,
+    RL__HELD_BY_GATE,  /* the provider said so */
+    RL__HELD_BY_LIMIT, /* a limiter */
+    RL__HELD_BY_QUEUE, /* somebody who came earlier waits at a limiter that is shared */
+    RL__HELD_BY_PROBE  /* nothing is known yet: few at a time */
+};
+
+struct rl__refusal {
+    enum rl__held_by by;
+    struct rl__scope *scope; /* of the gate or the limiter; NULL: neither */
+    struct rl__entry *entry; /* NULL: not a limiter */
+    rl_time retry_at; /* when all would agree, as far as is known; RL_NEVER: after an answer */
+};
+
+/* From how many entries of each scope a grant was taken: one that is found later owes nothing to
+ * it. */
+struct rl__taken {
+    uint8_t count[RL__LANE_SCOPES];
+};
+
+/*
+ * Takes `cost` everywhere. `sequence` is the arrival number of the asker: waiters with smaller ones
+ * at shared places are not overtaken; RL_NEVER overtakes nobody. RL_OK, RL_WAIT or RL_E_TOO_LARGE;
+ * *refusal is written unless RL_OK.
+ */
+rl_status rl__admit(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
+                    rl_time now, struct rl__taken *taken, struct rl__refusal *refusal);
+/* Asks and takes nothing. */
+rl_status rl__admit_peek(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
+                         rl_time now, struct rl__refusal *refusal);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What a permit remembers, and how it ends. */
+#ifndef LLMRL_SRC_PERMIT_H
+#define LLMRL_SRC_PERMIT_H
+
+#include "scope/admit.h"
+
+#define RL__SNAPSHOTS   8
+#define RL__NO_SNAPSHOT INT64_MIN
+
+/* The private words of a permit, spelled out. */
+struct rl__grant {
+    struct rl__lane *lane; /* NULL: no grant, or ended */
+    uint64_t input;        /* reserved */
+    uint64_t output;
+    struct rl__taken taken;
+    uint8_t unused[5];
+    /* The level of each limiter right after the grant, less the corrections made until then: what a
+     * report on this request's arrival has to be compared with. */
+    int64_t snapshot[RL__SNAPSHOTS];
+};
+
+/* What a permit without a grant remembers: who said no. Names stay good as long as the context. */
+struct rl__refused {
+    struct rl__lane *no_lane; /* NULL */
+    const char *scope;        /* NULL: nobody in particular */
+    uint32_t by;              /* an rl__held_by */
+    uint32_t dimension;
+    uint64_t amount;
+    rl_duration period;
+};
+void rl__permit_refused(rl_permit *permit, const struct rl__refusal *refusal);
+
+/* Fills a permit after rl__admit() said yes. */
+void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__cost *cost,
+                      const struct rl__taken *taken, rl_time now);
+/* Takes the grant out of the permit: from here on the permit has ended. 0: it had ended before. */
+int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost *cost);
+/* Books the difference between what was reserved and what was used, in every limiter that was
+ * charged. */
+void rl__grant_settle(const struct rl__grant *grant, const struct rl__cost *reserved,
+                      const struct rl__cost *used, rl_time now);
+/* The level that our own books show for that entry at the time of the grant, corrections made since
+ * then included. RL__NO_SNAPSHOT: the entry is younger than the grant. */
+int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry);
+
+#endif

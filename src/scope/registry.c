@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the table of providers and lanes. Nodes are announced with release and read with acquire;
+ * they are freed only with the table, so a reader never needs a lock. */
+#include "scope/registry.h"
+
+#include <string.h>
+
+rl_status rl__registry_init(struct rl__registry *registry, struct rl__env *env)
+{
+    rl_status st;
+
+    registry->env = env;
+    registry->key.word[0] = rl__random(env);
+    registry->key.word[1] = rl__random(env);
+    registry->global.name = "global";
+    if ((st = rl__mutex_init(&registry->lock)) == RL_OK)
+        registry->ready = 1;
+    return st;
+}
+
+static void free_provider(struct rl__registry *registry, struct rl__provider *provider)
+{
+    rl__mutex_deinit(&provider->learning);
+    rl__free(registry->env, provider->name);
+    rl__free(registry->env, provider);
+}
+
+static void free_node(struct rl__registry *registry, struct rl__lane_node *node)
+{
+    rl__free(registry->env, node->name);
+    rl__free(registry->env, node);
+}
+
+void rl__registry_deinit(struct rl__registry *registry)
+{
+    while (registry->lanes != NULL) {
+        struct rl__lane_node *node = registry->lanes;
+
+        registry->lanes = node->next;
+        free_node(registry, node);
+    }
+    while (registry->providers != NULL) {
+        struct rl__provider *provider = registry->providers;
+
+        registry->providers = provider->next;
+        free_provider(registry, provider);
+    }
+    if (registry->ready)
+        rl__mutex_deinit(&registry->lock);
+    registry->ready = 0;
+}
+
+/* Names go into log lines, explanations and, with a provider's key beside them, into requests. */
+static int name_is_good(const char *name, size_t length, size_t longest)
+{
+    if (length > longest)
+        return 0;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return 0;
+    return 1;
+}
+
+struct lane_name {
+    const char *provider, *model;
+    size_t provider_length, model_length;
+    size_t bucket;
+};
+
+static rl_status read_name(const struct rl__registry *registry, const char *provider,
+                           const char *model, struct lane_name *name)
+{
+    uint64_t hash;
+
+    if (provider == NULL || provider[0] == '\0')
+        return RL_E_INVALID;
+    *name = (struct lane_name){ .provider = provider, .model = model != NULL ? model : "" };
+    name->provider_length = strnlen(provider, RL__PROVIDER_NAME_MAX + 1);
+    name->model_length = strnlen(name->model, RL__MODEL_NAME_MAX + 1);
+    if (!name_is_good(provider, name->provider_length, RL__PROVIDER_NAME_MAX) ||
+        !name_is_good(name->model, name->model_length, RL__MODEL_NAME_MAX))
+        return RL_E_INVALID;
+    hash = rl__hash(&registry->key, provider, name->provider_length);
+    hash = hash * 31 + rl__hash(&registry->key, name->model, name->model_length);
+    name->bucket = (size_t)(hash % RL__BUCKETS);
+    return RL_OK;
+}
+
+static int is_lane(const struct rl__lane_node *node, const struct lane_name *name)
+{
+    const char *rest = node->name + node->provider_length;
+
+    if (node->provider_length != name->provider_length ||
+        memcmp(node->name, name->provider, name->provider_length) != 0)
+        return 0;
+    if (name->model_length == 0)
+        return rest[0] == '\0';
+    return rest[0] == '/' && strcmp(rest + 1, name->model) == 0;
+}
+
+static struct rl__lane_node *find_lane(struct rl__registry *registry, const struct lane_name *name)
+{
+    /* acquire: pairs with publish(). */
+    struct rl__lane_node *node = __atomic_load_n(&registry->bucket[name->bucket], __ATOMIC_ACQUIRE);
+
+    while (node != NULL && !is_lane(node, name))
+        node = node->next_in_bucket;
+    return node;
+}
+
+static void publish(struct rl__registry *registry, struct rl__lane_node *node, size_t bucket)
+{
+    node->next_in_bucket = registry->bucket[bucket];
+    node->next = registry->lanes;
+    registry->lanes = node;
+    rl__fetch_add(&registry->lane_count, 1);
+    __atomic_store_n(&registry->bucket[bucket], node, __ATOMIC_RELEASE);
+}
+
+static rl_status new_provider(struct rl__registry *registry, const struct lane_name *name,
+                              struct rl__provider **out)
+{
+    struct rl__provider *provider;
+    rl_status st;
+
+    if (registry->provider_count == RL__PROVIDERS_MAX)
+        return RL_E_TABLE_FULL;
+    if ((provider = rl__alloc_zeroed(registry->env, 1, sizeof *provider)) == NULL)
+        return RL_E_NOMEM;
+    if ((st = rl__mutex_init(&provider->learning)) != RL_OK) {
+        rl__free(registry->env, provider);
+        return st;
+    }
+    provider->name = rl__copy_text(registry->env, name->provider, name->provider_length);
+    provider->scope.name = provider->name;
+    st = provider->name == NULL ? RL_E_NOMEM : registry->furnish_provider(registry->user, provider);
+    if (st != RL_OK) {
+        free_provider(registry, provider);
+        return st;
+    }
+    provider->next = registry->providers;
+    registry->providers = provider;
+    registry->provider_count++;
+    *out = provider;
+    return RL_OK;
+}
+
+static rl_status find_provider(struct rl__registry *registry, const struct lane_name *name,
+                               struct rl__provider **out)
+{
+    for (struct rl__provider *p = registry->providers; p != NULL; p = p->next)
+        if (strcmp(p->name, name->provider) == 0) {
+            *out = p;
+            return RL_OK;
+        }
+    return new_provider(registry, name, out);
+}
+
+static char *joined_name(struct rl__registry *registry, const struct lane_name *name)
+{
+    size_t length = name->provider_length + (name->model_length > 0 ? 1 + name->model_length : 0);
+    char *text = rl__alloc_zeroed(registry->env, 1, length + 1);
+
+    if (text == NULL)
+        return NULL;
+    memcpy(text, name->provider, name->provider_length);
+    if (name->model_length > 0) {
+        text[name->provider_length] = '/';
+        memcpy(text + name->provider_length + 1, name->model, name->model_length);
+    }
+    return text;
+}
+
+static void lay_lane(struct rl__registry *registry, struct rl__provider *provider,
+                     struct rl__lane_node *node, const struct lane_name *name)
+{
+    node->provider_length = name->provider_length;
+    node->scope.name = node->name;
+    node->lane.scope[0] = &registry->global;
+    node->lane.scope[1] = &provider->scope;
+    node->lane.scope[2] = name->model_length > 0 ? &node->scope : NULL;
+    node->lane.provider = provider;
+    node->lane.probe_window = RL_NEVER;
+    node->lane.input_ratio = 1024;
+}
+
+static rl_status new_lane(struct rl__registry *registry, const struct lane_name *name,
+                          struct rl__lane_node **out)
+{
+    struct rl__provider *provider = NULL;
+    struct rl__lane_node *node;
+    rl_status st;
+
+    if (registry->lane_count == RL__MODELS_MAX)
+        return RL_E_TABLE_FULL;
+    if ((st = find_provider(registry, name, &provider)) != RL_OK)
+        return st;
+    if ((node = rl__alloc_zeroed(registry->env, 1, sizeof *node)) == NULL)
+        return RL_E_NOMEM;
+    if ((node->name = joined_name(registry, name)) == NULL) {
+        free_node(registry, node);
+        return RL_E_NOMEM;
+    }
+    lay_lane(registry, provider, node, name);
+    if ((st = registry->furnish_lane(registry->user, provider, node, name->model)) != RL_OK) {
+        free_node(registry, node);
+        return st;
+    }
+    if (name->model_length > 0)
+        rl__fetch_add(&provider->model_count, 1);
+    publish(registry, node, name->bucket);
+    *out = node;
+    return RL_OK;
+}
+
+rl_status rl__registry_lane(struct rl__registry *registry, const char *provider, const char *model,
+                            struct rl__lane **out)
+{
+    struct lane_name name;
+    struct rl__lane_node *node;
+    rl_status st = read_name(registry, provider, model, &name);
+
+    if (st != RL_OK)
+        return st;
+    if ((node = find_lane(registry, &name)) == NULL) {
+        rl__lock(&registry->lock);
+        if ((node = find_lane(registry, &name)) == NULL)
+            st = new_lane(registry, &name, &node);
+        rl__unlock(&registry->lock);
+    }
+    if (st == RL_OK)
+        *out = &node->lane;
+    return st;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scopes and the limiters they hold; lanes, which join the scopes that one kind of request passes.
+ *
+ * A scope never dies before its context, and an entry never moves: pointers to both stay good.
+ * Entries are added at the end and announced by `entry_count` (release), so readers need no lock;
+ * whoever adds, or changes a limit, holds the provider's learning lock (provider/learn.h).
+ */
+#ifndef LLMRL_SRC_SCOPE_H
+#define LLMRL_SRC_SCOPE_H
+
+#include "base/atomic.h"
+#include "base/heap.h"
+
+#include <llmrl/limiter.h>
+#include <llmrl/llmrl.h>
+
+#define RL__SCOPE_ENTRIES 12
+#define RL__LANE_SCOPES   3 /* global, provider, model */
+
+/* Dimensions that a request has a cost in. */
+#define RL__COSTS 4
+struct rl__cost {
+    uint64_t amount[RL__COSTS]; /* by rl_dimension */
+};
+
+/* One limit at work in a scope, with what was learned about it. */
+struct rl__entry {
+    uint32_t dimension;
+    uint32_t source;     /* an rl_source */
+    rl_duration period;  /* as named; the one in force may be longer */
+    uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
+    rl_limiter limiter;
+    rl_limit limit; /* in force; learning lock */
+    /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.
+     */
+    uint64_t shift;
+    /* Who waits here first, so that later ones of other lanes do not pass: sequence number, 0:
+     * nobody. Queue lock writes, anybody reads. */
+    uint64_t parked_sequence;
+    uint64_t parked_until;
+    /* What learning knows; see learn.c. Learning lock. */
+    struct {
+        uint64_t reported;     /* the provider's number; 0: none yet */
+        uint64_t most;         /* that a report ever showed, the request itself included */
+        uint64_t owed;         /* lowered by reports, and not given back yet */
+        uint64_t pace;         /* share of the limit in use, in millionths */
+        rl_time growing_since; /* 0: the burst has not begun to grow */
+        rl_time grown_at;
+        rl_time grow_not_before;
+        rl_time cut_at;
+        rl_time recovered_at;
+        uint64_t cuts;
+        int refills;      /* reports show a continuous refill */
+        uint64_t watched; /* reports in the present look at it */
+        uint64_t watched_from, watched_cost;
+        rl_time watched_at;
+    } learned;
+};
+
+struct rl__scope {
+    const char *name; /* "global", "openai", "openai/gpt-4o-mini" */
+    uint64_t entry_count;
+    struct rl__entry entry[RL__SCOPE_ENTRIES];
+    uint64_t closed_until; /* the gate; 0: open. Only ever raised */
+};
+
+/* A request's way: the scopes it passes, outermost first, and who waits for it. */
+struct rl__lane {
+    struct rl__scope *scope[RL__LANE_SCOPES]; /* the last may be NULL: no model named */
+    void *provider;                           /* context's; opaque here */
+    uint64_t in_flight;
+    /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
+     * writes. */
+    uint64_t probe_window;
+    uint64_t probe_credit;  /* answers towards the next step of the window; learning lock */
+    rl_time probe_cut_at;   /* last narrowing; 0: none yet; learning lock */
+    uint64_t bare_episodes; /* of refusals without a hint, in a row; learning lock */
+    rl_time bare_at;        /* when the last of them was noticed; learning lock */
+    uint64_t input_ratio; /* actual over estimated input tokens, in 1/1024; learning lock writes */
+    /* Queue lock: */
+    struct rl__heap waiters;     /* by arrival */
+    struct rl__heap_node turn;   /* in the queue's heap of sleeping or due lanes */
+    struct rl__entry *parked_at; /* where the head was held back, if a shared place */
+    rl_time wake_at;
+    rl_time hopeless_checked; /* waiters that cannot outlast this gate have been told */
+    int due;                  /* in the heap of due lanes, else of sleeping ones */
+};
+
+/* Adds a limiter, full. RL_E_TABLE_FULL, RL_E_INVALID. */
+rl_status rl__scope_add(struct rl__scope *scope, uint32_t dimension, const rl_limit *limit,
+                        uint32_t source, rl_time now, struct rl__entry **out);
+/* The entry for that dimension and period; NULL: none. */
+struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl_duration period);
+static inline size_t rl__scope_count(const struct rl__scope *scope)
+{
+    return (size_t)rl__load_acquire(&scope->entry_count);
+}
+
+/* The burst that a limit starts with before anything is known: what 50 ms of its rate give, at
+ * least one unit, so that a late wake-up costs nothing. */
+uint64_t rl__small_burst(uint64_t amount, rl_duration period);
+
+static inline int64_t rl__entry_shift(const struct rl__entry *entry)
+{
+    return (int64_t)rl__load(&entry->shift);
+}
+/* Changes the level by `delta` units, and remembers that it was no take of ours. */
+void rl__entry_correct(struct rl__entry *entry, int64_t delta, rl_time now);
+
+#endif

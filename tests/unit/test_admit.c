@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* Admission takes everywhere or nowhere; a permit ends once; names find their lanes. */
+#include "scope/admit.h"
+#include "scope/permit.h"
+#include "scope/registry.h"
+#include "vclock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW (1000 * RL_SECOND)
+
+struct world {
+    struct vclock clock;
+    struct rl__env env;
+    struct rl__registry registry;
+};
+
+static rl_status no_provider(void *user, struct rl__provider *provider)
+{
+    (void)user;
+    (void)provider;
+    return RL_OK;
+}
+
+static rl_status no_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
+                         const char *model)
+{
+    (void)user;
+    (void)provider;
+    (void)node;
+    (void)model;
+    return RL_OK;
+}
+
+static int set_up(void **state)
+{
+    static struct world world;
+    rl_hooks hooks;
+
+    memset(&world, 0, sizeof world);
+    world.clock.now = NOW;
+    hooks = vclock_hooks(&world.clock);
+    assert_int_equal(rl__env_init(&world.env, &hooks), RL_OK);
+    assert_int_equal(rl__registry_init(&world.registry, &world.env), RL_OK);
+    world.registry.furnish_provider = no_provider;
+    world.registry.furnish_lane = no_lane;
+    *state = &world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    rl__registry_deinit(&((struct world *)*state)->registry);
+    return 0;
+}
+
+static struct rl__lane *lane_of(struct world *world, const char *provider, const char *model)
+{
+    struct rl__lane *lane = NULL;
+
+    assert_int_equal(rl__registry_lane(&world->registry, provider, model, &lane), RL_OK);
+    return lane;
+}
+
+static struct rl__entry *add(struct rl__scope *scope, uint32_t dimension, uint64_t amount,
+                             uint64_t burst)
+{
+    rl_limit limit = RL_LIMIT_INIT;
+    struct rl__entry *entry = NULL;
+
+    limit.amount = amount;
+    limit.period = RL_MINUTE;
+    limit.burst = burst;
+    assert_int_equal(rl__scope_add(scope, dimension, &limit, RL_SOURCE_CONFIG, NOW, &entry), RL_OK);
+    return entry;
+}
+
+static struct rl__cost cost_of(uint64_t tokens)
+{
+    return (struct rl__cost){ { 1, tokens, tokens / 2, tokens - tokens / 2 } };
+}
+
+static void one_name_is_one_lane(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+
+    assert_ptr_equal(lane, lane_of(world, "openai", "gpt"));
+    assert_ptr_not_equal(lane, lane_of(world, "openai", "gpt2"));
+    assert_ptr_not_equal(lane, lane_of(world, "openai/gpt", ""));
+    assert_ptr_not_equal(lane_of(world, "openai", NULL), lane);
+    assert_ptr_equal(lane_of(world, "openai", NULL), lane_of(world, "openai", ""));
+    assert_ptr_equal(lane->scope[1], lane_of(world, "openai", "gpt2")->scope[1]);
+    assert_ptr_not_equal(lane->scope[1], lane_of(world, "groq", "gpt")->scope[1]);
+}
+
+static void bad_names_are_refused(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane;
+    char longer[300];
+    const char *const bad[][2] = {
+        { NULL, "m" }, { "", "m" }, { "a\nb", "m" }, { "a", "m\r" }, { "a", "\x7f" }
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(rl__registry_lane(&world->registry, bad[i][0], bad[i][1], &lane),
+                         RL_E_INVALID);
+    memset(longer, 'x', sizeof longer);
+    longer[RL__MODEL_NAME_MAX + 1] = '\0';
+    assert_int_equal(rl__registry_lane(&world->registry, "a", longer, &lane), RL_E_INVALID);
+    longer[RL__MODEL_NAME_MAX] = '\0';
+    assert_int_equal(rl__registry_lane(&world->registry, "a", longer, &lane), RL_OK);
+}
+
+static void the_table_has_an_end(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane;
+    char name[16];
+
+    for (int i = 0; i < RL__MODELS_MAX; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        assert_int_equal(rl__registry_lane(&world->registry, "p", name, &lane), RL_OK);
+    }
+    assert_int_equal(rl__registry_lane(&world->registry, "p", "more", &lane), RL_E_TABLE_FULL);
+    assert_int_equal(rl__registry_lane(&world->registry, "p", "m7", &lane), RL_OK);
+}
+
+static void a_refusal_changes_no_word(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *entry[4] = { add(&world->registry.global, RL_REQUESTS, 60, 10),
+                                   add(lane->scope[1], RL_TOKENS, 6000, 1000),
+                                   add(lane->scope[2], RL_REQUESTS, 60, 1),
+                                   add(lane->scope[2], RL_OUTPUT_TOKENS, 6000, 500) };
+    struct rl__cost cost = cost_of(100);
+    struct rl__refusal refusal;
+    struct rl__taken taken;
+    uint64_t before[4];
+
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    for (int i = 0; i < 4; i++)
+        before[i] = entry[i]->limiter.word[0];
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(entry[i]->limiter.word[0], before[i]);
+    assert_ptr_equal(refusal.entry, entry[2]);
+    assert_int_equal(refusal.by, RL__HELD_BY_LIMIT);
+    assert_int_equal(refusal.retry_at, NOW + RL_SECOND);
+    assert_int_equal(lane->in_flight, 1);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW + RL_SECOND - 1, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW + RL_SECOND, &taken, &refusal), RL_OK);
+}
+
+/* SEED-BUGS 2: every declared limit is enforced, tokens too. And the latest of all times is the one
+ * that counts. */
+static void all_limits_hold_and_the_latest_decides(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[1], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(1000);
+    struct rl__refusal refusal;
+    struct rl__taken taken;
+
+    add(lane->scope[2], RL_REQUESTS, 60, 1);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_ptr_equal(refusal.entry, tokens);
+    assert_int_equal(refusal.retry_at, NOW + 10 * RL_SECOND);
+}
+
+static void too_large_is_said_at_once_even_behind_a_gate(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(1001);
+    struct rl__refusal refusal;
+    struct rl__taken taken;
+
+    lane->scope[1]->closed_until = NOW + RL_HOUR;
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_E_TOO_LARGE);
+    assert_ptr_equal(refusal.entry, tokens);
+}
+
+static void a_closed_gate_holds_everybody_below_it(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *a = lane_of(world, "openai", "a"), *b = lane_of(world, "openai", "b");
+    struct rl__lane *other = lane_of(world, "groq", "a");
+    struct rl__cost cost = cost_of(1);
+    struct rl__refusal refusal;
+    struct rl__taken taken;
+
+    a->scope[2]->closed_until = NOW + RL_SECOND;
+    assert_int_equal(rl__admit(a, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(refusal.by, RL__HELD_BY_GATE);
+    assert_int_equal(rl__admit(b, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    b->scope[1]->closed_until = NOW + 2 * RL_SECOND;
+    assert_int_equal(rl__admit(b, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(refusal.retry_at, NOW + 2 * RL_SECOND);
+    assert_int_equal(rl__admit(other, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(a, &cost, 0, NOW + 2 * RL_SECOND, &taken, &refusal), RL_OK);
+}
+
+static void few_are_in_flight_while_nothing_is_known(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__cost cost = cost_of(1);
+    struct rl__refusal refusal;
+    struct rl__taken taken;
+
+    lane->probe_window = 2;
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(refusal.by, RL__HELD_BY_PROBE);
+    assert_int_equal(refusal.retry_at, RL_NEVER);
+}
+
+static int64_t left_in(const struct rl__entry *entry)
+{
+    rl_level level;
+
+    rl_limiter_snapshot(&entry->limiter, NOW, &level);
+    return level.remaining;
+}
+
+static void settling_books_the_difference(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(400), reserved, used = cost_of(150);
+    struct rl__refusal refusal;
+    struct rl__grant grant;
+    struct rl__taken taken;
+    rl_permit permit;
+
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &cost, &taken, NOW);
+    assert_int_equal(left_in(tokens), 600);
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+    assert_memory_equal(&reserved, &cost, sizeof cost);
+    rl__grant_settle(&grant, &reserved, &used, NOW);
+    assert_int_equal(left_in(tokens), 850);
+    assert_int_equal(lane->in_flight, 0);
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 0);
+    used = cost_of(2000); /* more than was reserved: debt */
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &cost, &taken, NOW);
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+    rl__grant_settle(&grant, &reserved, &used, NOW);
+    assert_int_equal(left_in(tokens), -1150);
+}
+
+static void a_younger_limiter_owes_nothing_to_an_older_permit(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__cost cost = cost_of(400), reserved, nothing = { { 0 } };
+    struct rl__refusal refusal;
+    struct rl__entry *young;
+    struct rl__grant grant;
+    struct rl__taken taken;
+    rl_permit permit;
+
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &cost, &taken, NOW);
+    young = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    rl_limiter_set_level(&young->limiter, 0, NOW);
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+    assert_int_equal(rl__grant_level(&grant, young), RL__NO_SNAPSHOT);
+    rl__grant_settle(&grant, &reserved, &nothing, NOW);
+    assert_int_equal(left_in(young), 0);
+}
+
+static void a_grant_remembers_the_level_and_follows_corrections(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(100), reserved;
+    struct rl__refusal refusal;
+    struct rl__grant grant;
+    struct rl__taken taken;
+    rl_permit permit;
+
+    rl__entry_correct(tokens, -50, NOW);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &cost, &taken, NOW);
+    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal),
+                     RL_OK); /* a later one: not in the level */
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+    assert_int_equal(rl__grant_level(&grant, tokens), 850);
+    rl__entry_correct(tokens, -20, NOW);
+    assert_int_equal(rl__grant_level(&grant, tokens), 830);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(one_name_is_one_lane),
+        TEST(bad_names_are_refused),
+        TEST(the_table_has_an_end),
+        TEST(a_refusal_changes_no_word),
+        TEST(all_limits_hold_and_the_latest_decides),
+        TEST(too_large_is_said_at_once_even_behind_a_gate),
+        TEST(a_closed_gate_holds_everybody_below_it),
+        TEST(few_are_in_flight_while_nothing_is_known),
+        TEST(settling_books_the_difference),
+        TEST(a_younger_limiter_owes_nothing_to_an_older_permit),
+        TEST(a_grant_remembers_the_level_and_follows_corrections),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
