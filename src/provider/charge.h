@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What a request costs in each dimension, before it is sent and after: how each provider counts, as
+ * data. */
+#ifndef LLMRL_SRC_CHARGE_H
+#define LLMRL_SRC_CHARGE_H
+
+#include "scope/scope.h"
+
+struct rl__traits {
+    const char *dialect;
+    int continuous;       /* documented to refill continuously, with room for a whole period */
+    int output_in_tokens; /* "tokens" are input and output; else input alone */
+    int cached_is_free;   /* tokens read from a cache do not count */
+    uint64_t step;        /* reported numbers of tokens are rounded to this; 1: not rounded */
+};
+
+/* Never NULL: what is not known counts as "generic". */
+const struct rl__traits *rl__traits_find(const char *dialect);
+
+/* What is assumed when a request declares no cap on its output. */
+#define RL__OUTPUT_DEFAULT 1024
+
+/* `ratio`: actual over estimated input seen so far, in 1/1024. */
+struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
+                                   uint64_t max_output, uint64_t ratio);
+/* What was used: members that `usage` does not have stay as reserved. */
+struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
+                                const rl_usage *usage);
+/* What an attempt without a usable answer costs. */
+struct rl__cost rl__charge_failed(const struct rl__cost *reserved, uint32_t outcome,
+                                  uint64_t failure);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Learning from answers. Pure: state in the lane and its scopes, the grant, the answer, the time.
+ * The caller holds the provider's learning lock; admission goes on meanwhile.
+ *
+ * How it follows a provider:
+ *
+ * - A report that names a limit creates a limiter for it, or moves the one that is there: at once,
+ * never above a cap that the user set.
+ * - `remaining` speaks of the moment at which the request arrived. It is compared with what our own
+ * books showed right after that request's grant, corrections since then included: so what we have
+ * in flight, and what was sent later, is accounted for by send order. What is missing has been used
+ * by a neighbour on the same key, and is charged.
+ * - The burst begins small. It grows only into room that reports prove, while the limit binds: in
+ * the first two seconds by 10 % of the rate, which shows whether a minute's limit is in truth
+ * enforced by the second; then ever faster. A refusal ends that, and it is tried again only minutes
+ * later.
+ * - A refusal closes the gate; when it opens, each limiter that was hit holds just enough for one
+ * request, so the traffic reopens paced. If the books had said yes, our share of the limit shrinks
+ * by 1 %: once for all refusals of requests that were sent before that cut.
+ * - While nothing is known, few requests are in flight: the number grows with each answer, halves
+ * with each episode of refusals.
+ */
+#ifndef LLMRL_SRC_LEARN_H
+#define LLMRL_SRC_LEARN_H
+
+#include "provider/charge.h"
+#include "scope/permit.h"
+
+#define RL__PROBE_WINDOW_FIRST 4
+
+struct rl__lesson {
+    const struct rl__traits *traits;
+    int auto_detect; /* create limiters from reports */
+    int sole_model;  /* the provider's own limits speak of this one model */
+    rl_time sent_at;
+    struct rl__cost cost; /* what was reserved */
+    uint64_t learned;     /* out: limits found or changed */
+};
+
+/* The limit to put in force for `amount` units per `period` before anything is known of bursts. */
+rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_duration period);
+
+void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, const rl_answer *answer,
+                      struct rl__lesson *lesson, rl_time now);
+/* A refusal; the gate stays closed until `opens`. */
+void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
+                       const rl_answer *answer, struct rl__lesson *lesson, rl_time opens,
+                       rl_time now);
+/* The estimate of input against the truth. */
+void rl__learn_input(struct rl__lane *lane, uint64_t reserved, uint64_t actual);
+
+#endif
