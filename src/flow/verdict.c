@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the table from outcomes to decisions. */
+#include "flow/verdict.h"
+
+#include "base/arith.h"
+
+/* The reason, if it ends here. */
+static rl_status reason_of(uint32_t outcome)
+{
+    switch (outcome) {
+    case RL_OUTCOME_OK:
+        return RL_OK;
+    case RL_OUTCOME_RATE_LIMITED:
+        return RL_E_TIMEOUT; /* only when the hint is longer than anybody would wait */
+    case RL_OUTCOME_QUOTA_EXHAUSTED:
+        return RL_E_QUOTA;
+    case RL_OUTCOME_TOO_LARGE:
+        return RL_E_TOO_LARGE;
+    case RL_OUTCOME_TRANSPORT:
+        return RL_E_TRANSPORT;
+    default:
+        return RL_E_REJECTED;
+    }
+}
+
+static int transport_may_recover(uint64_t failure)
+{
+    return failure != RL_FAILURE_TLS && failure != RL_FAILURE_TOO_BIG &&
+           failure != RL_FAILURE_ABORTED;
+}
+
+static int is_worth_trying(const rl_answer *answer, uint64_t failure)
+{
+    switch (answer->outcome) {
+    case RL_OUTCOME_OK:
+    case RL_OUTCOME_QUOTA_EXHAUSTED:
+    case RL_OUTCOME_TOO_LARGE:
+        return 0;
+    case RL_OUTCOME_TRANSPORT:
+        return transport_may_recover(failure);
+    default:
+        return answer->retryable != 0;
+    }
+}
+
+void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure,
+                 rl_duration max_hint, rl_time now, rl_verdict *verdict)
+{
+    rl_duration hint = answer->retry_after;
+    int retry = is_worth_trying(answer, failure);
+
+    *verdict = (rl_verdict){ .outcome = answer->outcome,
+                             .http = (uint32_t)http_status,
+                             .answer = *answer };
+    verdict->retry_at = hint == RL_NEVER ? RL_NEVER : rl__add_sat(now, hint);
+    if (answer->outcome == RL_OUTCOME_OK) {
+        verdict->action = RL_DELIVER;
+        verdict->retry_at = RL_NEVER;
+        return;
+    }
+    if (retry && (hint == RL_NEVER || hint <= max_hint)) {
+        verdict->action = RL_RETRY;
+        verdict->retry_at = hint == RL_NEVER ? now : verdict->retry_at;
+        return;
+    }
+    verdict->action = RL_GIVE_UP;
+    verdict->status = failure == RL_FAILURE_TOO_BIG ? RL_E_TOO_BIG : reason_of(answer->outcome);
+    if (retry && answer->outcome != RL_OUTCOME_RATE_LIMITED)
+        verdict->status =
+            RL_E_TIMEOUT; /* it would recover, but not in a time that anybody would wait */
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows from an answer, apart from how often one has tried. */
+#ifndef LLMRL_SRC_VERDICT_H
+#define LLMRL_SRC_VERDICT_H
+
+#include <llmrl/llmrl.h>
+
+/* Fills everything but `retry_at` of a retry without a hint, which the caller's policy decides:
+ * then it is `now`. */
+void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure,
+                 rl_duration max_hint, rl_time now, rl_verdict *verdict);
+
+#endif
