@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the way in: read a request, ask, and wait for one's turn. Blocked threads choose one among
+ * them that sleeps until the next planned time and runs the queue for all; the others sleep until
+ * they are called. */
+#include "context/context.h"
+
+#include "base/arith.h"
+#include "base/sized.h"
+
+#include <string.h>
+
+/* ---- reading a request
+ * --------------------------------------------------------------------------------------------- */
+
+static rl_time after_ms(rl_time from, uint64_t ms)
+{
+    return ms == RL_NEVER ? RL_NEVER : rl__add_sat(from, rl__mul_sat(ms, RL_MILLISECOND));
+}
+
+static void read_times(const rl_context *rl, const rl_request *request, rl_time started,
+                       rl_time now, struct rl__ask *ask)
+{
+    uint64_t wait = request->max_wait_ms == 0 ? rl->config.queue_max_wait_ms : request->max_wait_ms;
+
+    ask->deadline = request->deadline_ms == 0 ? RL_NEVER : after_ms(started, request->deadline_ms);
+    ask->expires = after_ms(now, wait);
+    ask->expired = RL_E_TIMEOUT;
+    if (ask->deadline < ask->expires) {
+        ask->expires = ask->deadline;
+        ask->expired = RL_E_DEADLINE;
+    }
+}
+
+rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
+                       struct rl__ask *ask)
+{
+    rl_request own = RL_REQUEST_INIT;
+    rl_status st;
+
+    if (rl == NULL || request == NULL)
+        return RL_E_INVALID;
+    if ((st = rl__copy_sized(&own, sizeof own, request, request->size)) != RL_OK)
+        return st;
+    if (own.input_tokens > RL_AMOUNT_MAX || own.max_output_tokens > RL_AMOUNT_MAX)
+        return RL_E_INVALID;
+    if ((st = rl__registry_lane(&rl->registry, own.provider, own.model, &ask->lane)) != RL_OK)
+        return st;
+    ask->traits = rl__provider_traits(ask->lane->provider);
+    ask->cost = rl__charge_reserve(ask->traits, own.input_tokens, own.max_output_tokens,
+                                   rl__load(&ask->lane->input_ratio));
+    read_times(rl, &own, started, now, ask);
+    return RL_OK;
+}
+
+/* ---- granting
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static void grant(rl_context *rl, rl_permit *permit, struct rl__lane *lane,
+                  const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
+{
+    rl__permit_start(permit, lane, cost, taken, now);
+    rl__fetch_add(&rl->count.granted, 1);
+    rl__fetch_add(&rl->count.in_flight, 1);
+}
+
+/* `refusal` NULL: it was not a limiter or a gate. */
+static void refuse(rl_permit *permit, rl_time retry_at, const struct rl__refusal *refusal)
+{
+    memset(permit, 0, sizeof *permit);
+    permit->retry_at = retry_at;
+    if (refusal != NULL)
+        rl__permit_refused(permit, refusal);
+}
+
+/* Asks without queueing; those who wait are not overtaken. */
+static rl_status try_now(rl_context *rl, const struct rl__ask *ask, rl_time now, rl_permit *permit)
+{
+    struct rl__refusal refusal;
+    struct rl__taken taken;
+    uint64_t sequence = rl__load(&rl->locked.queue.count) == 0 ? 0 : RL_NEVER;
+    rl_status st;
+
+    if (sequence != 0 && rl__heap_peek(&ask->lane->waiters) != NULL) {
+        refuse(permit, rl__max(ask->lane->wake_at, now), NULL);
+        return RL_WAIT;
+    }
+    st = rl__admit(ask->lane, &ask->cost, sequence, now, &taken, &refusal);
+    if (st == RL_OK)
+        grant(rl, permit, ask->lane, &ask->cost, &taken, now);
+    else
+        refuse(permit, refusal.retry_at, &refusal);
+    return st;
+}
+
+/* The usual case, nobody waiting, takes no lock. */
+static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time now,
+                             rl_permit *permit)
+{
+    rl_status st;
+
+    if (rl__load(&rl->locked.queue.count) == 0)
+        return try_now(rl, ask, now, permit);
+    rl__lock(&rl->lock);
+    st = rl->locked.closing ? RL_E_CLOSED : try_now(rl, ask, now, permit);
+    rl__unlock(&rl->lock);
+    return st;
+}
+
+/* ---- the queue's results
+ * ------------------------------------------------------------------------------------------ */
+
+static void finish(rl_context *rl, struct rl__party *party, rl_time now)
+{
+    struct rl__waiter *waiter = &party->waiter;
+
+    if (waiter->status == RL_OK)
+        grant(rl, party->permit, waiter->lane, &waiter->cost, &waiter->taken, now);
+    else
+        refuse(party->permit, waiter->retry_at, &waiter->refusal);
+    party->done = 1;
+    if (party->blocking) {
+        rl__wake_one(&party->wake);
+        return;
+    }
+    party->next_ready = NULL;
+    *rl->locked.ready_end = party;
+    rl->locked.ready_end = &party->next_ready;
+}
+
+void rl__run_queue_locked(rl_context *rl, rl_time now)
+{
+    struct rl__waiter *done = rl->locked.closing ? rl__queue_end(&rl->locked.queue, RL_E_CLOSED)
+                                                 : rl__queue_run(&rl->locked.queue, now);
+
+    while (done != NULL) {
+        struct rl__waiter *next = done->next_done;
+
+        finish(rl, (struct rl__party *)(void *)((char *)done - offsetof(struct rl__party, waiter)),
+               now);
+        done = next;
+    }
+}
+
+/* A plan may have become earlier: whoever sleeps for all must look again. */
+void rl__call_leader(rl_context *rl)
+{
+    struct rl__party *sleeper = rl->locked.leader != NULL ? rl->locked.leader : rl->locked.blocked;
+
+    if (sleeper != NULL)
+        rl__wake_one(&sleeper->wake);
+}
+
+void rl__poke(rl_context *rl)
+{
+    if (rl__load(&rl->locked.queue.count) == 0)
+        return;
+    rl__lock(&rl->lock);
+    rl__queue_poke(&rl->locked.queue);
+    rl__call_leader(rl);
+    rl__unlock(&rl->lock);
+}
+
+/* ---- blocking
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static void link_blocked(rl_context *rl, struct rl__party *party)
+{
+    party->next_blocked = rl->locked.blocked;
+    if (party->next_blocked != NULL)
+        party->next_blocked->previous_blocked = party;
+    rl->locked.blocked = party;
+    rl->locked.inside++;
+}
+
+static void unlink_blocked(rl_context *rl, struct rl__party *party)
+{
+    if (party->previous_blocked != NULL)
+        party->previous_blocked->next_blocked = party->next_blocked;
+    else
+        rl->locked.blocked = party->next_blocked;
+    if (party->next_blocked != NULL)
+        party->next_blocked->previous_blocked = party->previous_blocked;
+    if (--rl->locked.inside == 0 && rl->locked.closing)
+        rl__wake_all(&rl->locked.left);
+}
+
+static void wait_for_turn(rl_context *rl, struct rl__party *party)
+{
+    rl_time next;
+
+    if (rl->locked.leader != NULL && rl->locked.leader != party) {
+        rl__wait_until(&party->wake, &rl->lock, &rl->env, RL_NEVER);
+        return;
+    }
+    rl->locked.leader = party;
+    next = rl__queue_next(&rl->locked.queue);
+    if (next > rl__now(&rl->env))
+        rl__wait_until(&party->wake, &rl->lock, &rl->env, next);
+    if (!party->done)
+        rl__run_queue_locked(rl, rl__now(&rl->env));
+}
+
+static rl_status check_room(const rl_context *rl)
+{
+    if (rl->locked.closing)
+        return RL_E_CLOSED;
+    return rl->locked.queue.count >= rl->config.queue_max_size ? RL_E_QUEUE_FULL : RL_OK;
+}
+
+static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,
+                       uint64_t sequence)
+{
+    party->waiter.lane = ask->lane;
+    party->waiter.cost = ask->cost;
+    party->waiter.sequence = sequence;
+    party->waiter.not_before = not_before;
+    party->waiter.expires = ask->expires;
+    party->waiter.expired = ask->expired;
+}
+
+static void sit_out(rl_context *rl, struct rl__party *party)
+{
+    rl_time now = rl__now(&rl->env);
+
+    link_blocked(rl, party);
+    rl__queue_add(&rl->locked.queue, &party->waiter, now);
+    rl__run_queue_locked(rl, now);
+    if (!party->done)
+        rl__call_leader(rl);
+    while (!party->done)
+        wait_for_turn(rl, party);
+    if (rl->locked.leader == party)
+        rl->locked.leader = NULL;
+    unlink_blocked(rl, party);
+    rl__call_leader(rl); /* if we led, somebody else has to */
+}
+
+rl_status rl__acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                               uint64_t *sequence, rl_permit *permit)
+{
+    struct rl__party party = { .blocking = 1, .permit = permit };
+    rl_status st;
+
+    if ((st = rl__condition_init(&party.wake)) != RL_OK)
+        return st;
+    lay_waiter(&party, ask, not_before, *sequence);
+    rl__lock(&rl->lock);
+    if ((st = check_room(rl)) == RL_OK) {
+        sit_out(rl, &party);
+        st = party.waiter.status;
+        *sequence = party.waiter.sequence;
+    }
+    rl__unlock(&rl->lock);
+    rl__condition_deinit(&party.wake);
+    return st;
+}
+
+/* ---- the public doors
+ * --------------------------------------------------------------------------------------------- */
+
+rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *permit)
+{
+    struct rl__ask ask;
+    rl_time now;
+    rl_status st;
+
+    if (rl == NULL || permit == NULL)
+        return RL_E_INVALID;
+    refuse(permit, RL_NEVER, NULL);
+    now = rl__now(&rl->env);
+    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)
+        return st;
+    return try_quickly(rl, &ask, now, permit);
+}
+
+rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permit)
+{
+    struct rl__ask ask;
+    uint64_t sequence = 0;
+    rl_time now;
+    rl_status st;
+
+    if (rl == NULL || permit == NULL)
+        return RL_E_INVALID;
+    refuse(permit, RL_NEVER, NULL);
+    now = rl__now(&rl->env);
+    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)
+        return st;
+    st = try_quickly(rl, &ask, now, permit);
+    return st == RL_WAIT ? rl__acquire_blocking(rl, &ask, 0, &sequence, permit) : st;
+}
+
+rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                             struct rl__party *party)
+{
+    uint64_t sequence = party->waiter.sequence;
+    rl_status st;
+
+    lay_waiter(party, ask, not_before, sequence);
+    rl__lock(&rl->lock);
+    if ((st = check_room(rl)) == RL_OK) {
+        rl__queue_add(&rl->locked.queue, &party->waiter, rl__now(&rl->env));
+        rl__call_leader(rl);
+    }
+    rl__unlock(&rl->lock);
+    return st;
+}
+
+rl_time rl_next_wakeup(rl_context *rl)
+{
+    rl_time next;
+
+    if (rl == NULL)
+        return RL_NEVER;
+    rl__lock(&rl->lock);
+    next = rl->locked.ready != NULL ? 0 : rl__queue_next(&rl->locked.queue);
+    rl__unlock(&rl->lock);
+    return next;
+}

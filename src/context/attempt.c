@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the attempt iterator: it joins admission, back-off and settling, blocking or driven by
+ * events. */
+#include "context/context.h"
+
+#include "base/arith.h"
+#include "context/attempt.h"
+
+#include <string.h>
+
+static struct rl__course *course_of(rl_attempt *attempt)
+{
+    return (struct rl__course *)(void *)attempt->private_;
+}
+
+_Static_assert(sizeof(struct rl__course) <= sizeof(((rl_attempt *)0)->private_),
+               "a course must fit its attempt");
+
+static void over(rl_attempt *attempt, rl_status status, rl_time retry_at, rl_time now)
+{
+    attempt->status = status;
+    attempt->retry_at = retry_at;
+    course_of(attempt)->ended_at = now;
+}
+
+static int is_held(const rl_permit *permit)
+{
+    return permit->private_[0] != 0;
+}
+
+/* The first call starts the deadline and takes a place in the order of arrival, which retries keep.
+ */
+static void start_course(rl_context *rl, rl_attempt *attempt, rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+
+    if (course->sequence != 0)
+        return;
+    course->started_at = now;
+    course->sequence = rl__fetch_add(&rl->locked.queue.next_sequence, 1);
+}
+
+static void begin(rl_attempt *attempt, const struct rl__ask *ask, rl_time now)
+{
+    attempt->number++;
+    attempt->timeout_ms = RL_NEVER;
+    if (ask->deadline != RL_NEVER)
+        attempt->timeout_ms = rl__max(rl__sub_sat(ask->deadline, now) / RL_MILLISECOND, 1);
+}
+
+/* Everything before waiting. RL_OK: ask now; else the attempt is over. */
+static rl_status prepare(rl_context *rl, const rl_request *request, rl_attempt *attempt,
+                         struct rl__ask *ask)
+{
+    struct rl__course *course;
+    rl_time now;
+    rl_status st;
+
+    if (rl == NULL || request == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+        return RL_E_INVALID;
+    if (attempt->status != RL_WAIT)
+        return attempt->status == RL_OK ? RL_E_ENDED : attempt->status;
+    course = course_of(attempt);
+    if (is_held(&attempt->permit) || course->party != NULL)
+        return RL_E_INVALID; /* the last one has not been reported, or is still queued */
+    now = rl__now(&rl->env);
+    start_course(rl, attempt, now);
+    st = rl__ask_read(rl, request, course->started_at, rl__max(now, course->not_before), ask);
+    if (st == RL_OK && course->not_before > ask->expires)
+        st = ask->expired;
+    course->deadline = st == RL_OK ? ask->deadline : RL_NEVER;
+    if (st != RL_OK)
+        over(attempt, st, course->not_before == 0 ? RL_NEVER : course->not_before, now);
+    return st;
+}
+
+int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attempt)
+{
+    struct rl__ask ask;
+    struct rl__course *course;
+    rl_status st;
+
+    if (prepare(rl, request, attempt, &ask) != RL_OK)
+        return 0;
+    course = course_of(attempt);
+    st = rl__acquire_blocking(rl, &ask, course->not_before, &course->sequence, &attempt->permit);
+    if (st == RL_OK) {
+        begin(attempt, &ask, attempt->permit.granted_at);
+        return 1;
+    }
+    over(attempt, st, attempt->permit.retry_at, rl__now(&rl->env));
+    return 0;
+}
+
+/* ---- what an answer means for the rest of the way
+ * ----------------------------------------------------------------- */
+
+/* Whether this failure uses up an attempt. Being told to wait is no failure, within a bound. */
+static int counts(const rl_retry_policy *policy, struct rl__course *course, uint32_t outcome)
+{
+    if (outcome == RL_OUTCOME_RATE_LIMITED && course->refusals < policy->max_refusals) {
+        course->refusals++;
+        return 0;
+    }
+    course->failures++;
+    return 1;
+}
+
+static rl_time next_time(rl_context *rl, const struct rl__course *course, const rl_verdict *verdict,
+                         rl_time now)
+{
+    rl_duration delay;
+
+    /* After a refusal the gate, and behind it the limiter, say when: both hold for everybody. */
+    if (verdict->outcome == RL_OUTCOME_RATE_LIMITED)
+        return verdict->retry_at;
+    delay = rl_retry_delay(&rl->config.retry, course->failures, RL_NEVER, rl__random(&rl->env));
+    return rl__add_sat(rl__max(verdict->retry_at, now), delay);
+}
+
+static uint64_t attempts_allowed(const rl_context *rl, const struct rl__course *course)
+{
+    return course->max_attempts != 0 ? course->max_attempts : rl->config.retry.max_attempts;
+}
+
+static void plan_retry(rl_context *rl, rl_attempt *attempt, rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+    rl_retry_policy policy = rl->config.retry;
+
+    if (course->max_attempts != 0)
+        policy.max_refusals = 0;
+    if (counts(&policy, course, attempt->verdict.outcome) &&
+        course->failures >= attempts_allowed(rl, course)) {
+        over(attempt, RL_E_ATTEMPTS, attempt->verdict.retry_at, now);
+        return;
+    }
+    course->not_before = next_time(rl, course, &attempt->verdict, now);
+    if (course->not_before > course->deadline) {
+        over(attempt, RL_E_DEADLINE, course->not_before, now);
+        return;
+    }
+    rl__fetch_add(&rl->count.retries, 1);
+}
+
+rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response *response)
+{
+    rl_time now;
+    rl_status st;
+
+    if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+        return RL_E_INVALID;
+    st = rl__observe(rl, &attempt->permit, response, &attempt->verdict);
+    if (st != RL_OK)
+        return st;
+    now = rl__now(&rl->env);
+    if (attempt->verdict.action == RL_RETRY)
+        plan_retry(rl, attempt, now);
+    else
+        over(attempt, attempt->verdict.status, attempt->verdict.retry_at, now);
+    return RL_OK;
+}
+
+void rl_attempt_abandon(rl_context *rl, rl_attempt *attempt)
+{
+    if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+        return;
+    (void)rl_attempt_cancel(rl, attempt); /* it need not be queued */
+    if (is_held(&attempt->permit))
+        (void)rl_cancel(rl, &attempt->permit); /* just seen to be held */
+    if (attempt->status == RL_WAIT)
+        over(attempt, RL_E_CANCELLED, RL_NEVER, rl__now(&rl->env));
+}
+
+void rl_attempt_limit(rl_attempt *attempt, uint64_t max_attempts)
+{
+    if (attempt != NULL && attempt->size == sizeof *attempt)
+        course_of(attempt)->max_attempts = max_attempts;
+}
+
+/* ---- driven by events
+ * ------------------------------------------------------------------------------------------------
+ */
+
+rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attempt *attempt,
+                            rl_attempt_fn fn, void *user)
+{
+    struct rl__ask ask;
+    struct rl__party *party;
+    struct rl__course *course;
+    rl_status st;
+
+    if (fn == NULL)
+        return RL_E_INVALID;
+    if ((st = prepare(rl, request, attempt, &ask)) != RL_OK)
+        return st;
+    course = course_of(attempt);
+    if ((party = rl__alloc_zeroed(&rl->env, 1, sizeof *party)) == NULL)
+        return RL_E_NOMEM;
+    *party = (struct rl__party){
+        .permit = &attempt->permit, .attempt = attempt, .fn = fn, .user = user
+    };
+    party->ask_deadline = ask.deadline;
+    party->waiter.sequence = course->sequence;
+    course->party = party;
+    if ((st = rl__acquire_submit(rl, &ask, course->not_before, party)) != RL_OK) {
+        course->party = NULL;
+        rl__free(&rl->env, party);
+        over(attempt, st, RL_NEVER, rl__now(&rl->env));
+    }
+    return st;
+}
+
+/* Hands a result to its owner; no lock is held, the party is nobody's any more. */
+static void hand_over(rl_context *rl, struct rl__party *party)
+{
+    rl_attempt *attempt = party->attempt;
+    struct rl__ask ask = { .deadline = party->ask_deadline };
+    rl_attempt_fn fn = party->fn;
+    void *user = party->user;
+    rl_status st = party->waiter.status;
+    rl_time retry_at = party->waiter.retry_at;
+    rl_time now = rl__now(&rl->env);
+
+    rl__free(&rl->env, party);
+    if (st == RL_OK)
+        begin(attempt, &ask, now);
+    else
+        over(attempt, st, retry_at, now);
+    fn(attempt, st == RL_OK, user);
+}
+
+static struct rl__party *next_ready(rl_context *rl)
+{
+    struct rl__party *party = rl->locked.ready;
+
+    if (party == NULL)
+        return NULL;
+    rl->locked.ready = party->next_ready;
+    if (rl->locked.ready == NULL)
+        rl->locked.ready_end = &rl->locked.ready;
+    course_of(party->attempt)->party = NULL;
+    return party;
+}
+
+size_t rl_dispatch(rl_context *rl)
+{
+    struct rl__party *party;
+    size_t count = 0;
+
+    if (rl == NULL)
+        return 0;
+    rl__lock(&rl->lock);
+    rl__run_queue_locked(rl, rl__now(&rl->env));
+    while ((party = next_ready(rl)) != NULL) {
+        rl__unlock(&rl->lock);
+        hand_over(rl, party);
+        count++;
+        rl__lock(&rl->lock);
+    }
+    rl__unlock(&rl->lock);
+    return count;
+}
+
+/* Takes a party out of the queue, or out of those that are done and not told yet. Under `lock`. */
+static void take_out(rl_context *rl, struct rl__party *party)
+{
+    struct rl__party **at = &rl->locked.ready;
+
+    course_of(party->attempt)->party = NULL;
+    if (!party->done) {
+        rl__queue_remove(&rl->locked.queue, &party->waiter);
+        rl__call_leader(rl);
+        return;
+    }
+    while (*at != party)
+        at = &(*at)->next_ready;
+    *at = party->next_ready;
+    if (*at == NULL)
+        rl->locked.ready_end = at;
+}
+
+rl_status rl_attempt_cancel(rl_context *rl, rl_attempt *attempt)
+{
+    struct rl__party *party;
+
+    if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+        return RL_E_INVALID;
+    rl__lock(&rl->lock);
+    if ((party = course_of(attempt)->party) != NULL)
+        take_out(rl, party);
+    rl__unlock(&rl->lock);
+    if (party == NULL)
+        return RL_E_NOT_FOUND;
+    if (party->done && party->waiter.status == RL_OK)
+        (void)rl_cancel(rl, &attempt->permit); /* just granted: it is held */
+    party->waiter.status = RL_E_CANCELLED;
+    party->waiter.retry_at = RL_NEVER;
+    hand_over(rl, party);
+    return RL_OK;
+}

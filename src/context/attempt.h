@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The private words of an attempt, spelled out. */
+#ifndef LLMRL_SRC_ATTEMPT_H
+#define LLMRL_SRC_ATTEMPT_H
+
+#include <llmrl/llmrl.h>
+
+struct __attribute__((may_alias)) rl__course { /* laid over plain words */
+    struct rl__party *party;                   /* while it is queued or ready; NULL: neither */
+    uint64_t sequence;                         /* order of arrival; 0: not begun */
+    rl_time started_at;
+    rl_time deadline; /* RL_NEVER: none */
+    rl_time not_before;
+    uint32_t failures, refusals;
+    uint64_t max_attempts; /* 0: as configured */
+    rl_time ended_at;
+};
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns what the configuration means: keys, ranges, defaults. */
+#include "context/config.h"
+
+#include "base/arith.h"
+#include "base/text.h"
+#include "context/config_json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <llmrl/limiter.h>
+
+/* ---- limits
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+struct limits_target {
+    struct rl__config *config;
+    struct rl__limit_setting **limits;
+};
+
+static const struct {
+    const char *name;
+    rl_dimension dimension;
+} limit_word[] = { { "requests", RL_REQUESTS },
+                   { "tokens", RL_TOKENS },
+                   { "input_tokens", RL_INPUT_TOKENS },
+                   { "output_tokens", RL_OUTPUT_TOKENS } };
+static const struct {
+    const char *name;
+    rl_duration period;
+} period_word[] = { { "_per_second", RL_SECOND },
+                    { "_per_minute", RL_MINUTE },
+                    { "_per_hour", RL_HOUR },
+                    { "_per_day", RL_DAY } };
+
+/* "tokens_per_minute" -> tokens, a minute. 0: not of that form. */
+static int read_limit_key(const char *key, struct rl__limit_setting *setting)
+{
+    for (size_t w = 0; w < sizeof limit_word / sizeof limit_word[0]; w++)
+        for (size_t p = 0; p < sizeof period_word / sizeof period_word[0]; p++) {
+            size_t length = strlen(limit_word[w].name);
+
+            if (strncmp(key, limit_word[w].name, length) != 0 ||
+                strcmp(key + length, period_word[p].name) != 0)
+                continue;
+            setting->dimension = (uint32_t)limit_word[w].dimension;
+            setting->period = period_word[p].period;
+            return 1;
+        }
+    return 0;
+}
+
+static rl_status read_limit(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct limits_target *into = target;
+    struct rl__limit_setting setting = { 0 }, *copy;
+    rl_status st;
+
+    if (!read_limit_key(value->string, &setting))
+        return rl__reader_fail(reader, "unknown key");
+    if ((st = rl__read_integer(reader, value, 0, RL_AMOUNT_MAX, &setting.amount)) != RL_OK)
+        return st;
+    if ((copy = rl__alloc_zeroed(into->config->env, 1, sizeof *copy)) == NULL)
+        return RL_E_NOMEM;
+    *copy = setting;
+    copy->next = *into->limits;
+    *into->limits = copy;
+    return RL_OK;
+}
+
+#define LIMIT_KEYS_OF(word)                                                                        \
+    { word "_per_second", read_limit }, { word "_per_minute", read_limit },                        \
+        { word "_per_hour", read_limit },                                                          \
+    {                                                                                              \
+        word "_per_day", read_limit                                                                \
+    }
+#define LIMIT_KEYS                                                                                 \
+    LIMIT_KEYS_OF("requests"), LIMIT_KEYS_OF("tokens"), LIMIT_KEYS_OF("input_tokens"),             \
+        LIMIT_KEYS_OF("output_tokens")
+
+/* ---- models and providers: a target begins with its limits, so that one reader of limits serves
+ * all ----------- */
+
+struct model_target {
+    struct limits_target limits;
+    struct rl__model_settings *model;
+};
+
+static rl_status copy_name(struct rl__config *config, struct rl__reader *reader, const cJSON *value,
+                           char **out)
+{
+    const char *name;
+    rl_status st = rl__read_name(reader, value, &name);
+
+    if (st != RL_OK)
+        return st;
+    *out = rl__copy_text(config->env, name, strlen(name));
+    return *out == NULL ? RL_E_NOMEM : RL_OK;
+}
+
+static rl_status read_model_name(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct model_target *into = target;
+
+    return copy_name(into->limits.config, reader, value, &into->model->name);
+}
+
+static const struct rl__key model_keys[] = { { "name", read_model_name },
+                                             LIMIT_KEYS,
+                                             { NULL, NULL } };
+
+struct provider_target {
+    struct limits_target limits;
+    struct rl__provider_settings *provider;
+};
+
+static int has_model(const struct rl__model_settings *models,
+                     const struct rl__model_settings *model)
+{
+    for (; models != NULL; models = models->next)
+        if (models != model && strcmp(models->name, model->name) == 0)
+            return 1;
+    return 0;
+}
+
+static rl_status read_model(struct rl__reader *reader, const cJSON *value,
+                            struct provider_target *into)
+{
+    struct rl__config *config = into->limits.config;
+    struct rl__model_settings *model = rl__alloc_zeroed(config->env, 1, sizeof *model);
+    struct model_target target = { { config, NULL }, model };
+    rl_status st;
+
+    if (model == NULL)
+        return RL_E_NOMEM;
+    target.limits.limits = &model->limits;
+    model->next = into->provider->models;
+    into->provider->models = model; /* so that it is freed whatever happens next */
+    if ((st = rl__read_object(reader, value, model_keys, &target)) != RL_OK)
+        return st;
+    if (model->name == NULL)
+        return rl__reader_fail(reader, "a model needs a \"name\"");
+    if (has_model(model->next, model))
+        return rl__reader_fail(reader, "this model is given twice");
+    return RL_OK;
+}
+
+static rl_status read_models(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    size_t index = 0;
+
+    if (!cJSON_IsArray(value))
+        return rl__reader_fail(reader, "must be an array");
+    for (const cJSON *element = value->child; element != NULL; element = element->next) {
+        size_t mark = rl__reader_enter_element(reader, index++);
+        rl_status st = read_model(reader, element, target);
+
+        if (st != RL_OK)
+            return st;
+        rl__reader_leave(reader, mark);
+    }
+    return RL_OK;
+}
+
+static rl_status read_dialect(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+    rl_status st = copy_name(into->limits.config, reader, value, &into->provider->dialect);
+
+    if (st == RL_OK && rl_dialect_find(into->provider->dialect) == NULL)
+        return rl__reader_fail(reader, "there is no such dialect");
+    return st;
+}
+
+static rl_status read_base_url(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+
+    return copy_name(into->limits.config, reader, value, &into->provider->base_url);
+}
+
+static rl_status read_api_key_env(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+
+    return copy_name(into->limits.config, reader, value, &into->provider->api_key_env);
+}
+
+static rl_status read_auto_detect(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+
+    return rl__read_flag(reader, value, &into->provider->auto_detect);
+}
+
+static const struct rl__key provider_keys[] = { { "dialect", read_dialect },
+                                                { "base_url", read_base_url },
+                                                { "api_key_env", read_api_key_env },
+                                                { "auto_detect", read_auto_detect },
+                                                { "models", read_models },
+                                                LIMIT_KEYS,
+                                                { NULL, NULL } };
+
+static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
+                               struct rl__config *config)
+{
+    struct rl__provider_settings *provider = rl__alloc_zeroed(config->env, 1, sizeof *provider);
+    struct provider_target target = { { config, NULL }, provider };
+
+    if (provider == NULL)
+        return RL_E_NOMEM;
+    provider->auto_detect = 1;
+    provider->next = config->providers;
+    config->providers = provider;
+    target.limits.limits = &provider->limits;
+    if ((provider->name = rl__copy_text(config->env, value->string, strlen(value->string))) == NULL)
+        return RL_E_NOMEM;
+    if (provider->name[0] == '\0' || strlen(provider->name) > 128)
+        return rl__reader_fail(reader, "a provider's name must have 1 to 128 bytes");
+    return rl__read_object(reader, value, provider_keys, &target);
+}
+
+static int is_repeated_name(const cJSON *object, const cJSON *member)
+{
+    for (const cJSON *other = object->child; other != member; other = other->next)
+        if (strcmp(other->string, member->string) == 0)
+            return 1;
+    return 0;
+}
+
+/* ---- the top
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static rl_status read_providers(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    if (!cJSON_IsObject(value))
+        return rl__reader_fail(reader, "must be an object");
+    for (const cJSON *member = value->child; member != NULL; member = member->next) {
+        size_t mark = rl__reader_enter(reader, member->string);
+        rl_status st = is_repeated_name(value, member)
+                           ? rl__reader_fail(reader, "this key is given twice")
+                           : read_provider(reader, member, target);
+
+        if (st != RL_OK)
+            return st;
+        rl__reader_leave(reader, mark);
+    }
+    return RL_OK;
+}
+
+static const struct rl__key global_keys[] = { LIMIT_KEYS, { NULL, NULL } };
+
+static rl_status read_global(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct rl__config *config = target;
+    struct limits_target limits = { config, &config->global };
+
+    return rl__read_object(reader, value, global_keys, &limits);
+}
+
+#define WAIT_MS_MAX (UINT64_C(10) * 365 * 86400 * 1000)
+
+static rl_status read_max_size(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 0, 1000000000,
+                            &((struct rl__config *)target)->queue_max_size);
+}
+
+static rl_status read_max_wait(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 0, WAIT_MS_MAX,
+                            &((struct rl__config *)target)->queue_max_wait_ms);
+}
+
+static const struct rl__key queue_keys[] = { { "max_size", read_max_size },
+                                             { "max_wait_ms", read_max_wait },
+                                             { NULL, NULL } };
+
+static rl_status read_queue(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_object(reader, value, queue_keys, target);
+}
+
+static rl_status read_max_attempts(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, 1000000, &((rl_retry_policy *)target)->max_attempts);
+}
+
+static rl_status read_base_delay(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, WAIT_MS_MAX,
+                            &((rl_retry_policy *)target)->base_delay_ms);
+}
+
+static rl_status read_max_delay(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, WAIT_MS_MAX,
+                            &((rl_retry_policy *)target)->max_delay_ms);
+}
+
+static rl_status read_max_hint(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, WAIT_MS_MAX,
+                            &((rl_retry_policy *)target)->max_hint_ms);
+}
+
+static const struct rl__key retry_keys[] = { { "max_attempts", read_max_attempts },
+                                             { "base_delay_ms", read_base_delay },
+                                             { "max_delay_ms", read_max_delay },
+                                             { "max_hint_ms", read_max_hint },
+                                             { NULL, NULL } };
+
+static rl_status read_retry(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct rl__config *config = target;
+    rl_retry_policy read = RL_RETRY_POLICY_INIT;
+    rl_status st = rl__read_object(reader, value, retry_keys, &read);
+
+    if (st != RL_OK)
+        return st;
+    if (rl_retry_policy_resolve(&read, &config->retry) != RL_OK)
+        return rl__reader_fail(reader, "base_delay_ms must not be above max_delay_ms");
+    return RL_OK;
+}
+
+static const struct rl__key top_keys[] = { { "global", read_global },
+                                           { "providers", read_providers },
+                                           { "queue", read_queue },
+                                           { "retry", read_retry },
+                                           { NULL, NULL } };
+
+void rl__config_init(struct rl__config *config, struct rl__env *env)
+{
+    *config =
+        (struct rl__config){ .env = env, .queue_max_size = 10000, .queue_max_wait_ms = 30000 };
+    (void)rl_retry_policy_resolve(NULL, &config->retry);
+}
+
+static void free_limits(struct rl__env *env, struct rl__limit_setting *limits)
+{
+    while (limits != NULL) {
+        struct rl__limit_setting *next = limits->next;
+
+        rl__free(env, limits);
+        limits = next;
+    }
+}
+
+static void free_models(struct rl__env *env, struct rl__model_settings *models)
+{
+    while (models != NULL) {
+        struct rl__model_settings *next = models->next;
+
+        free_limits(env, models->limits);
+        rl__free(env, models->name);
+        rl__free(env, models);
+        models = next;
+    }
+}
+
+void rl__config_deinit(struct rl__config *config)
+{
+    while (config->providers != NULL) {
+        struct rl__provider_settings *provider = config->providers;
+
+        config->providers = provider->next;
+        free_limits(config->env, provider->limits);
+        free_models(config->env, provider->models);
+        rl__free(config->env, provider->name);
+        rl__free(config->env, provider->dialect);
+        rl__free(config->env, provider->base_url);
+        rl__free(config->env, provider->api_key_env);
+        rl__free(config->env, provider);
+    }
+    if (config->global != NULL)
+        free_limits(config->env, config->global);
+    config->global = NULL;
+}
+
+rl_status rl__config_read(struct rl__config *config, const char *json, size_t length, char *error,
+                          size_t error_size)
+{
+    struct rl__reader reader;
+    cJSON *document;
+    rl_status st;
+
+    rl__reader_init(&reader, error, error_size);
+    if ((st = rl__read_document(&reader, json, length, &document)) != RL_OK)
+        return st;
+    st = rl__read_object(&reader, document, top_keys, config);
+    cJSON_Delete(document);
+    return st;
+}
+
+static rl_status fail_file(char *error, size_t error_size, const char *path, const char *what)
+{
+    struct rl__text text = rl__text_on(error, error == NULL ? 0 : error_size);
+
+    rl__text_add_foreign(&text, path, strnlen(path, 200));
+    rl__text_add(&text, ": %s", what);
+    return RL_E_IO;
+}
+
+static const char *reason_text(int number, char *buffer, size_t size)
+{
+    return strerror_r(number, buffer, size); /* the GNU form: may return a static text */
+}
+
+rl_status rl__config_read_file(struct rl__config *config, const char *path, char *error,
+                               size_t error_size)
+{
+    char *bytes = rl__alloc_zeroed(config->env, 1, RL__CONFIG_BYTES_MAX + 2), reason[128];
+    FILE *file = bytes == NULL ? NULL : fopen(path, "rbe");
+    size_t length;
+    rl_status st;
+
+    if (bytes == NULL)
+        return RL_E_NOMEM;
+    if (file == NULL) {
+        rl__free(config->env, bytes);
+        return fail_file(error, error_size, path, reason_text(errno, reason, sizeof reason));
+    }
+    length = fread(bytes, 1, RL__CONFIG_BYTES_MAX + 1, file);
+    st = ferror(file) ? fail_file(error, error_size, path, "could not be read")
+                      : rl__config_read(config, bytes, length, error, error_size);
+    (void)fclose(file); /* it was only read */
+    rl__free(config->env, bytes);
+    return st;
+}
+
+const struct rl__provider_settings *rl__config_provider(const struct rl__config *config,
+                                                        const char *name)
+{
+    const struct rl__provider_settings *provider = config->providers;
+
+    while (provider != NULL && strcmp(provider->name, name) != 0)
+        provider = provider->next;
+    return provider;
+}

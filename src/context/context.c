@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the life of a context, and what can be asked of it. */
+#include "context/context.h"
+
+#include "base/arith.h"
+#include "base/sized.h"
+#include "base/text.h"
+
+#include <llmrl/config.h>
+#include <string.h>
+
+static rl_status fail(const rl_options *options, rl_status st, const char *text)
+{
+    struct rl__text error =
+        rl__text_on(options->error, options->error == NULL ? 0 : options->error_size);
+
+    rl__text_add(&error, "%s", text);
+    return st;
+}
+
+static rl_status read_config(rl_context *rl, const rl_options *options)
+{
+    rl__config_init(&rl->config, &rl->env);
+    if (options->config_path != NULL && options->config_json != NULL)
+        return fail(options, RL_E_INVALID, "config_path and config_json exclude each other");
+    if (options->config_path != NULL)
+        return rl__config_read_file(&rl->config, options->config_path, options->error,
+                                    options->error_size);
+    if (options->config_json != NULL)
+        return rl__config_read(&rl->config, options->config_json, strlen(options->config_json),
+                               options->error, options->error_size);
+    return RL_OK;
+}
+
+static rl_status start_locks(rl_context *rl)
+{
+    rl_status st = rl__mutex_init(&rl->lock);
+
+    if (st != RL_OK)
+        return st;
+    if ((st = rl__condition_init(&rl->locked.left)) != RL_OK) {
+        rl__mutex_deinit(&rl->lock);
+        return st;
+    }
+    rl->lock_ready = 1;
+    return RL_OK;
+}
+
+static rl_status start(rl_context *rl, const rl_options *options)
+{
+    rl_status st;
+
+    rl__queue_init(&rl->locked.queue);
+    rl->locked.ready_end = &rl->locked.ready;
+    if ((st = read_config(rl, options)) != RL_OK)
+        return st;
+    if ((st = start_locks(rl)) != RL_OK)
+        return st;
+    if ((st = rl__registry_init(&rl->registry, &rl->env)) != RL_OK)
+        return st;
+    rl->registry_ready = 1;
+    rl->registry.furnish_provider = rl__furnish_provider;
+    rl->registry.furnish_lane = rl__furnish_lane;
+    rl->registry.user = rl;
+    if ((st = rl__furnish_global(rl)) != RL_OK)
+        return fail(options, st, "global: too many limits");
+    return RL_OK;
+}
+
+rl_status rl_open(const rl_options *options, rl_context **out)
+{
+    rl_options own = RL_OPTIONS_INIT;
+    struct rl__env env;
+    rl_context *rl;
+    rl_status st;
+
+    if (out == NULL)
+        return RL_E_INVALID;
+    *out = NULL;
+    if (options != NULL && (st = rl__copy_sized(&own, sizeof own, options, options->size)) != RL_OK)
+        return st;
+    if ((st = rl__env_init(&env, own.hooks)) != RL_OK)
+        return st;
+    if ((rl = rl__alloc_zeroed(&env, 1, sizeof *rl)) == NULL)
+        return fail(&own, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
+    rl->env = env;
+    if ((st = start(rl, &own)) != RL_OK) {
+        if (st == RL_E_NOMEM)
+            (void)fail(&own, st, rl_status_text(st));
+        rl_close(rl);
+        return st;
+    }
+    *out = rl;
+    return RL_OK;
+}
+
+static void deliver_closing(rl_context *rl)
+{
+    rl__lock(&rl->lock);
+    rl->locked.closing = 1;
+    rl__run_queue_locked(rl, rl__now(&rl->env));
+    while (rl->locked.inside > 0)
+        rl__wait_until(&rl->locked.left, &rl->lock, &rl->env, RL_NEVER);
+    rl__unlock(&rl->lock);
+    (void)rl_dispatch(rl);
+}
+
+void rl_close(rl_context *rl)
+{
+    struct rl__env env;
+
+    if (rl == NULL)
+        return;
+    env = rl->env;
+    if (rl->registry_ready)
+        deliver_closing(rl);
+    rl__registry_deinit(&rl->registry);
+    rl__config_deinit(&rl->config);
+    if (rl->lock_ready) {
+        rl__condition_deinit(&rl->locked.left);
+        rl__mutex_deinit(&rl->lock);
+    }
+    rl__free(&env, rl);
+}
+
+rl_time rl_now(const rl_context *rl)
+{
+    return rl == NULL ? 0 : rl__now(&rl->env);
+}
+
+rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
+{
+    rl_stats own = { .size = sizeof own };
+
+    if (rl == NULL || stats == NULL || stats->size < sizeof stats->size)
+        return RL_E_INVALID;
+    own.granted = rl__load(&rl->count.granted);
+    own.waiting = rl__load(&rl->locked.queue.count);
+    own.in_flight = rl__load(&rl->count.in_flight);
+    own.answers = rl__load(&rl->count.answers);
+    own.successes = rl__load(&rl->count.successes);
+    own.refusals = rl__load(&rl->count.refusals);
+    own.errors = rl__load(&rl->count.errors);
+    own.retries = rl__load(&rl->count.retries);
+    own.input_tokens = rl__load(&rl->count.input_tokens);
+    own.output_tokens = rl__load(&rl->count.output_tokens);
+    own.ignored = rl__load(&rl->count.ignored);
+    own.limits_learned = rl__load(&rl->count.learned);
+    own.size = stats->size;
+    memcpy(stats, &own, rl__min(stats->size, sizeof own));
+    return RL_OK;
+}
+
+/* ---- listing limits
+ * ---------------------------------------------------------------------------------------------- */
+
+struct listing {
+    rl_limit_status *out;
+    size_t room, count;
+    rl_time now;
+};
+
+static void list_scope(struct listing *list, const struct rl__scope *scope)
+{
+    for (size_t i = 0; i < rl__scope_count(scope); i++) {
+        const struct rl__entry *entry = &scope->entry[i];
+        rl_limit_status status = { .dimension = entry->dimension, .source = entry->source };
+        struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
+
+        rl__text_add_foreign(&name, scope->name, strlen(scope->name));
+        if (entry->learned.reported != 0)
+            status.source = RL_SOURCE_ANSWER;
+        status.period = entry->period;
+        status.closed_until = rl__load(&scope->closed_until);
+        rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
+        if (list->count < list->room)
+            list->out[list->count] = status;
+        list->count++;
+    }
+}
+
+/* Entries are only ever added, so this needs the registry's lock for its lists, and the learning
+ * lock for what an answer may be changing. */
+static void list_provider(rl_context *rl, struct rl__provider *provider, struct listing *list)
+{
+    rl__lock(&provider->learning);
+    list_scope(list, &provider->scope);
+    for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
+        if (node->lane.provider == provider && node->lane.scope[RL__LANE_SCOPES - 1] != NULL)
+            list_scope(list, &node->scope);
+    rl__unlock(&provider->learning);
+}
+
+rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count)
+{
+    struct listing list = { out, 0, 0, 0 };
+
+    if (rl == NULL || count == NULL || (out == NULL && *count > 0))
+        return RL_E_INVALID;
+    list.room = *count;
+    list.now = rl__now(&rl->env);
+    rl__lock(&rl->registry.lock);
+    list_scope(&list, &rl->registry.global);
+    for (struct rl__provider *provider = rl->registry.providers; provider != NULL;
+         provider = provider->next)
+        list_provider(rl, provider, &list);
+    rl__unlock(&rl->registry.lock);
+    *count = list.count;
+    return RL_OK;
+}
+
+/* ---- what the configuration says, for front ends
+ * -------------------------------------------------------------- */
+
+const char *rl_config_base_url(const rl_context *rl, const char *provider)
+{
+    const struct rl__provider_settings *settings =
+        rl == NULL || provider == NULL ? NULL : rl__config_provider(&rl->config, provider);
+
+    return settings == NULL ? NULL : settings->base_url;
+}
+
+const char *rl_config_api_key_env(const rl_context *rl, const char *provider)
+{
+    const struct rl__provider_settings *settings =
+        rl == NULL || provider == NULL ? NULL : rl__config_provider(&rl->config, provider);
+
+    return settings == NULL ? NULL : settings->api_key_env;
+}
+
+rl_status rl_config_check(const char *json, size_t length, char *error, size_t error_size)
+{
+    struct rl__config config;
+    struct rl__env env;
+    rl_status st;
+
+    if (json == NULL)
+        return RL_E_INVALID;
+    if ((st = rl__env_init(&env, NULL)) != RL_OK)
+        return st;
+    rl__config_init(&config, &env);
+    st = rl__config_read(&config, json, length, error, error_size);
+    rl__config_deinit(&config);
+    return st;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The context from inside. It owns the order of steps and no arithmetic.
+ *
+ * Locks nest: context.lock, then registry.lock. A provider's learning lock is taken alone. None is
+ * held in a callback of the user's. */
+#ifndef LLMRL_SRC_CONTEXT_H
+#define LLMRL_SRC_CONTEXT_H
+
+#include "base/sync.h"
+#include "context/config.h"
+#include "flow/queue.h"
+#include "provider/charge.h"
+#include "scope/permit.h"
+#include "scope/registry.h"
+
+#include <llmrl/queue.h>
+
+/* Somebody who waits: a thread that is blocked, or a submitted attempt. */
+struct rl__party {
+    struct rl__waiter waiter;
+    struct rl__condition wake; /* of a blocked thread */
+    int blocking, done;
+    rl_permit *permit;
+    struct rl__party *next_blocked, *previous_blocked;
+    /* Of a submitted attempt: */
+    rl_attempt *attempt;
+    rl_attempt_fn fn;
+    void *user;
+    rl_time ask_deadline;
+    struct rl__party *next_ready;
+};
+
+struct rl_context {
+    struct rl__env env;
+    struct rl__config config;
+    struct rl__registry registry;
+    struct rl__mutex lock;
+    int lock_ready, registry_ready;
+    struct { /* under `lock` */
+        struct rl__queue queue;
+        struct rl__party *blocked; /* threads in rl_acquire(), newest first */
+        struct rl__party *leader;  /* the one among them that sleeps for all; NULL: nobody */
+        struct rl__party *ready, **ready_end; /* submitted ones that are done, in order */
+        size_t inside;                        /* blocked threads that have not left yet */
+        int closing;
+        struct rl__condition left; /* the last one has */
+    } locked;
+    struct { /* each atomic */
+        uint64_t granted, in_flight, answers, successes, refusals, errors, retries;
+        uint64_t input_tokens, output_tokens, ignored, learned;
+    } count;
+};
+
+/* ---- acquire.c ---- */
+struct rl__ask { /* a request, read and checked */
+    struct rl__lane *lane;
+    const struct rl__traits *traits;
+    struct rl__cost cost;
+    rl_time expires;
+    rl_status expired;
+    rl_time deadline; /* RL_NEVER: none */
+};
+/* Reads a request; `started` is when its deadline began to run. */
+rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
+                       struct rl__ask *ask);
+/* Waits as the request allows; `not_before` and `sequence` come from earlier attempts, 0: none. */
+rl_status rl__acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                               uint64_t *sequence, rl_permit *permit);
+/* Queues a submitted attempt; on RL_OK it will end up among the ready ones. */
+rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                             struct rl__party *party);
+/* Something was given back or learned. */
+void rl__poke(rl_context *rl);
+/* The plan may have become earlier. Under `lock`. */
+void rl__call_leader(rl_context *rl);
+/* Runs the queue and hands out the results. Under `lock`. */
+void rl__run_queue_locked(rl_context *rl, rl_time now);
+
+/* ---- observe.c ---- */
+rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *response,
+                      rl_verdict *verdict);
+
+/* ---- options.c ---- */
+const struct rl__traits *rl__provider_traits(const struct rl__provider *provider);
+int rl__provider_auto_detect(const struct rl__provider *provider);
+rl_status rl__furnish_provider(void *user, struct rl__provider *provider);
+rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
+                           const char *model);
+rl_status rl__furnish_global(rl_context *rl);
+
+#endif

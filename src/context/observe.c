@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns what follows from an answer: read it, learn, close the gate, settle, decide. */
+#include "context/context.h"
+
+#include "base/arith.h"
+#include "base/sized.h"
+#include "flow/verdict.h"
+#include "provider/estimate.h"
+#include "provider/learn.h"
+
+#include <string.h>
+
+/* After a refusal without a hint the gate closes for 1 s, doubling with each further episode. */
+#define BARE_FIRST     RL_SECOND
+#define BARE_DOUBLINGS 5 /* 32 s at most */
+
+struct observation {
+    rl_context *rl;
+    struct rl__lane *lane;
+    struct rl__provider *provider;
+    const struct rl__grant *grant;
+    const struct rl__cost *reserved;
+    const rl_answer *answer;
+    uint64_t failure;
+    rl_time sent_at, now;
+    uint64_t learned;
+};
+
+static rl_duration bare_wait(struct rl__lane *lane, rl_time sent_at, rl_time now)
+{
+    rl_duration wait;
+
+    if (lane->bare_at != 0 && sent_at <= lane->bare_at)
+        return 0; /* sent before the last one was noticed: the gate is closed for it already */
+    wait = BARE_FIRST << rl__min(lane->bare_episodes, BARE_DOUBLINGS);
+    lane->bare_episodes++;
+    lane->bare_at = now;
+    return wait;
+}
+
+/* Until when the scope is closed; never longer than anybody would wait, whatever the answer says.
+ */
+static rl_time opening_time(struct observation *o)
+{
+    rl_duration longest = rl__mul_sat(o->rl->config.retry.max_hint_ms, RL_MILLISECOND);
+    rl_duration hint = o->answer->retry_after;
+
+    if (hint == RL_NEVER)
+        hint = o->answer->outcome == RL_OUTCOME_RATE_LIMITED
+                   ? bare_wait(o->lane, o->sent_at, o->now)
+                   : 0;
+    return rl__add_sat(o->now, rl__min(hint, longest));
+}
+
+static void close_gate(struct observation *o, rl_time opens)
+{
+    size_t inner =
+        o->lane->scope[RL__LANE_SCOPES - 1] != NULL ? RL__LANE_SCOPES - 1 : RL__LANE_SCOPES - 2;
+
+    rl__raise_to(&o->lane->scope[inner]->closed_until, opens);
+}
+
+/* The learning lock is held. */
+static void learn(struct observation *o)
+{
+    struct rl__lesson lesson = { .traits = rl__provider_traits(o->provider),
+                                 .auto_detect = rl__provider_auto_detect(o->provider),
+                                 .sole_model = rl__load(&o->provider->model_count) <= 1,
+                                 .sent_at = o->sent_at,
+                                 .cost = *o->reserved };
+    int refused = o->answer->outcome == RL_OUTCOME_RATE_LIMITED;
+
+    if (refused ||
+        (o->answer->outcome == RL_OUTCOME_OVERLOADED && o->answer->retry_after != RL_NEVER)) {
+        rl_time opens = opening_time(o);
+
+        close_gate(o, opens);
+        if (refused)
+            rl__learn_refusal(o->lane, o->grant, o->answer, &lesson, opens, o->now);
+    } else if (o->answer->outcome != RL_OUTCOME_TRANSPORT) {
+        rl__learn_answer(o->lane, o->grant, o->answer, &lesson, o->now);
+    }
+    if (o->answer->outcome == RL_OUTCOME_OK) {
+        o->lane->bare_episodes = 0;
+        if ((o->answer->usage.has & RL_HAS_INPUT) != 0)
+            rl__learn_input(o->lane, o->grant->input, o->answer->usage.input_tokens);
+    }
+    o->learned = lesson.learned;
+}
+
+static void settle(const struct observation *o)
+{
+    struct rl__cost used =
+        o->answer->outcome == RL_OUTCOME_OK
+            ? rl__charge_used(rl__provider_traits(o->provider), o->reserved, &o->answer->usage)
+            : rl__charge_failed(o->reserved, o->answer->outcome, o->failure);
+
+    rl__grant_settle(o->grant, o->reserved, &used, o->now);
+}
+
+static void count_answer(rl_context *rl, const rl_answer *answer)
+{
+    uint64_t *kind = answer->outcome == RL_OUTCOME_OK             ? &rl->count.successes
+                     : answer->outcome == RL_OUTCOME_RATE_LIMITED ? &rl->count.refusals
+                                                                  : &rl->count.errors;
+
+    rl__fetch_add(kind, 1);
+    rl__fetch_add(&rl->count.answers, 1);
+    rl__fetch_add(&rl->count.ignored, answer->ignored);
+    if ((answer->usage.has & RL_HAS_INPUT) != 0)
+        rl__fetch_add(&rl->count.input_tokens, answer->usage.input_tokens);
+    if ((answer->usage.has & RL_HAS_OUTPUT) != 0)
+        rl__fetch_add(&rl->count.output_tokens, answer->usage.output_tokens);
+}
+
+static void digest(struct observation *o)
+{
+    o->provider = o->lane->provider;
+    rl__lock(&o->provider->learning);
+    learn(o);
+    rl__unlock(&o->provider->learning);
+    settle(o);
+    rl__fetch_add(&o->rl->count.in_flight, UINT64_MAX);
+    rl__fetch_add(&o->rl->count.learned, o->learned);
+    rl__poke(o->rl);
+}
+
+static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *response,
+                         rl_verdict *verdict)
+{
+    struct rl__grant grant;
+    struct rl__cost reserved;
+    rl_time now = rl__now(&rl->env);
+    int held = rl__permit_take(permit, &grant, &reserved);
+    struct rl__provider *provider = held ? grant.lane->provider : NULL;
+    rl_duration max_hint = rl__mul_sat(rl->config.retry.max_hint_ms, RL_MILLISECOND);
+    rl_answer answer;
+    struct observation o = { .rl = rl,
+                             .lane = grant.lane,
+                             .grant = &grant,
+                             .reserved = &reserved,
+                             .answer = &answer,
+                             .failure = response->failure,
+                             .sent_at = permit->granted_at,
+                             .now = now };
+    rl_status st = rl_answer_read(provider == NULL ? NULL : provider->dialect, response,
+                                  rl__wall(&rl->env), &answer);
+
+    if (st != RL_OK)
+        memset(
+            &answer, 0,
+            sizeof answer); /* cannot be: the arguments were checked; settle by the reservation */
+    count_answer(rl, &answer);
+    rl__verdict(&answer, response->status, response->failure, max_hint, now, verdict);
+    if (!held)
+        return RL_E_ENDED;
+    digest(&o);
+    return RL_OK;
+}
+
+rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *response,
+                      rl_verdict *verdict)
+{
+    rl_response own = RL_RESPONSE_INIT;
+    rl_status st;
+
+    if (rl == NULL || permit == NULL || response == NULL)
+        return RL_E_INVALID;
+    if ((st = rl__copy_sized(&own, sizeof own, response, response->size)) != RL_OK)
+        return st;
+    if ((own.headers == NULL && own.header_count > 0) || (own.body == NULL && own.body_length > 0))
+        return RL_E_INVALID;
+    return observe(rl, permit, &own, verdict);
+}
+
+rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_response *response,
+                              rl_verdict *verdict)
+{
+    rl_verdict own;
+
+    return rl__observe(rl, permit, response, verdict == NULL ? &own : verdict);
+}
+
+/* ---- ends without an answer
+ * ---------------------------------------------------------------------------------------- */
+
+static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
+{
+    struct rl__grant grant;
+    struct rl__cost reserved, used = { { 0 } };
+
+    if (rl == NULL || permit == NULL)
+        return RL_E_INVALID;
+    if (!rl__permit_take(permit, &grant, &reserved))
+        return RL_E_ENDED;
+    if (usage != NULL)
+        used = rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage);
+    rl__grant_settle(&grant, &reserved, &used, rl__now(&rl->env));
+    rl__fetch_add(&rl->count.in_flight, UINT64_MAX);
+    rl__poke(rl);
+    return RL_OK;
+}
+
+rl_status rl_settle(rl_context *rl, rl_permit *permit, const rl_usage *usage)
+{
+    return usage == NULL ? RL_E_INVALID : end(rl, permit, usage);
+}
+
+rl_status rl_cancel(rl_context *rl, rl_permit *permit)
+{
+    return end(rl, permit, NULL);
+}
+
+uint64_t rl_estimate_tokens(const rl_context *rl, const char *model, const char *text,
+                            size_t length)
+{
+    (void)rl; /* a model's own calibration is applied at the reservation */
+    (void)model;
+    return text == NULL ? 0 : rl__estimate_tokens(text, length);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A provider and a batch on a virtual clock, driving the whole stack through its public face. The
+ * provider's arithmetic is its own: levels in units of 1/period, so every decision is exact.
+ */
+#ifndef LLMRL_TEST_SIM_H
+#define LLMRL_TEST_SIM_H
+
+#include "vclock.h"
+
+#include <llmrl/queue.h>
+
+enum sim_refill { SIM_BUCKET, SIM_WINDOW, SIM_QUANTUM };
+
+struct sim_scenario {
+    const char *name;
+    const char *provider;    /* a dialect that speaks OpenAI's headers, or "generic" */
+    const char *config_json; /* what the client knows; NULL: nothing */
+    uint64_t seed;
+    uint64_t rpm, tpm; /* 0: not limited */
+    enum sim_refill refill;
+    uint64_t burst_seconds; /* of a bucket */
+    uint64_t requests, concurrency;
+    uint64_t input, max_output; /* per request; half of max_output is used */
+    uint64_t latency_low_ms, latency_high_ms;
+    uint64_t wire_high_us; /* spread of the way there */
+    unsigned fault_500_ppm, fault_503_ppm, fault_reset_ppm;
+    int bare;                            /* no headers, no hints */
+    uint64_t neighbour_rpm;              /* somebody else on the key */
+    uint64_t change_at_s, change_to_rpm; /* 0: never */
+};
+
+struct sim_result {
+    double seconds, ideal;
+    uint64_t refused, refused_early, lost, twice, granted, peak_in_flight;
+    uint64_t used_requests, used_tokens;
+};
+
+/* Runs to the end, or aborts the test if virtual time runs away. */
+void sim_run(const struct sim_scenario *scenario, struct sim_result *result);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* Every kind of mistake in a configuration has its message, with the place. */
+#include <llmrl/config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void each_mistake_names_its_place(void **state)
+{
+    static const struct {
+        const char *json, *error;
+    } row[] = {
+        { "", "line 1, column 1: this is not JSON" },
+        { "[]", "must be an object" },
+        { "{\n  \"queue\": {,}\n}", "line 2, column 14: this is not JSON" },
+        { "{} {}", "line 1, column 4: this is not JSON" },
+        { "{\"provider\": {}}", "provider: unknown key; did you mean \"providers\"?" },
+        { "{\"xyzzy\": {}}", "xyzzy: unknown key" },
+        { "{\"queue\": {}, \"queue\": {}}", "queue: this key is given twice" },
+        { "{\"queue\": 7}", "queue: must be an object" },
+        { "{\"queue\": {\"max_size\": -1}}", "queue.max_size: must be between 0 and 1000000000" },
+        { "{\"queue\": {\"max_size\": \"7\"}}", "queue.max_size: must be a number" },
+        { "{\"queue\": {\"max_size\": 1.5}}", "queue.max_size: must be a whole number" },
+        { "{\"queue\": {\"max_wait\": 1}}",
+          "queue.max_wait: unknown key; did you mean \"max_wait_ms\"?" },
+        { "{\"retry\": {\"max_attempts\": 0}}",
+          "retry.max_attempts: must be between 1 and 1000000" },
+        { "{\"retry\": {\"base_delay_ms\": 9, \"max_delay_ms\": 8}}",
+          "retry: base_delay_ms must not be above max_delay_ms" },
+        { "{\"global\": {\"requests_per_minit\": 1}}",
+          "global.requests_per_minit: unknown key; did you mean \"requests_per_minute\"?" },
+        { "{\"global\": {\"tokens_per_minute\": 9007199254740993}}",
+          NULL /* a double cannot tell it from 2^53, which is in range */ },
+        { "{\"global\": {\"tokens_per_minute\": 9007199254740994}}",
+          "global.tokens_per_minute: must be between 0 and 9007199254740992" },
+        { "{\"global\": {\"tokens_per_minute\": 1e999}}",
+          "global.tokens_per_minute: must be between 0 and 9007199254740992" },
+        { "{\"global\": {\"tokens_per_minute\": null}}",
+          "global.tokens_per_minute: must be a number" },
+        { "{\"providers\": []}", "providers: must be an object" },
+        { "{\"providers\": {\"a\": {}, \"a\": {}}}", "providers.a: this key is given twice" },
+        { "{\"providers\": {\"\": {}}}", "providers.: a provider's name must have 1 to 128 bytes" },
+        { "{\"providers\": {\"a\": {\"dialect\": \"latin\"}}}",
+          "providers.a.dialect: there is no such dialect" },
+        { "{\"providers\": {\"a\": {\"auto_detect\": 1}}}",
+          "providers.a.auto_detect: must be true or false" },
+        { "{\"providers\": {\"a\": {\"base_url\": \"\"}}}",
+          "providers.a.base_url: must have 1 to 256 bytes" },
+        { "{\"providers\": {\"a\": {\"models\": {}}}}", "providers.a.models: must be an array" },
+        { "{\"providers\": {\"a\": {\"models\": [{\"name\": \"m\"}, {\"requests_per_minute\": "
+          "1}]}}}",
+          "providers.a.models[1]: a model needs a \"name\"" },
+        { "{\"providers\": {\"a\": {\"models\": [{\"name\": \"m\"}, {\"name\": \"m\"}]}}}",
+          "providers.a.models[1]: this model is given twice" },
+        { "{\"providers\": {\"openai\": {\"models\": [{\"name\": \"m\"}, {\"name\": \"n\"}, "
+          "{\"name\": \"o\", \"tokens_per_minute\": true}]}}}",
+          "providers.openai.models[2].tokens_per_minute: must be a number" },
+        { "{\"global\": {\"a\\u0007\\u001b[31m\": 1}}", "global.a??[31m: unknown key" },
+        { "{\"global\": {\"requests_per_second\": 0}}", NULL },
+        { "{}", NULL },
+    };
+    char error[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        rl_status st = rl_config_check(row[i].json, strlen(row[i].json), error, sizeof error);
+
+        if (row[i].error == NULL ? st != RL_OK
+                                 : st != RL_E_CONFIG || strcmp(error, row[i].error) != 0)
+            fail_msg("row %zu: %s: \"%s\"", i, rl_status_name(st), error);
+    }
+}
+
+static void every_key_is_accepted(void **state)
+{
+    static const char json[] =
+        "{\"global\": {\"requests_per_minute\": 1000, \"tokens_per_minute\": 100000},"
+        " \"providers\": {\"openai\": {\"dialect\": \"openai\", \"requests_per_second\": 1, "
+        "\"requests_per_minute\": 2,"
+        "  \"requests_per_hour\": 3, \"requests_per_day\": 4, \"tokens_per_minute\": 60000,"
+        "  \"input_tokens_per_minute\": 5, \"output_tokens_per_minute\": 6, \"auto_detect\": true,"
+        "  \"base_url\": \"https://api.openai.com\", \"api_key_env\": \"OPENAI_API_KEY\","
+        "  \"models\": [{\"name\": \"gpt-4o-mini\", \"requests_per_minute\": 200}]}},"
+        " \"queue\": {\"max_size\": 10000, \"max_wait_ms\": 30000},"
+        " \"retry\": {\"max_attempts\": 6, \"base_delay_ms\": 500, \"max_delay_ms\": 30000, "
+        "\"max_hint_ms\": 300000}}";
+    rl_options options = RL_OPTIONS_INIT;
+    rl_context *rl;
+    char error[256];
+
+    (void)state;
+    options.config_json = json;
+    options.error = error;
+    options.error_size = sizeof error;
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    assert_string_equal(rl_config_base_url(rl, "openai"), "https://api.openai.com");
+    assert_string_equal(rl_config_api_key_env(rl, "openai"), "OPENAI_API_KEY");
+    assert_null(rl_config_base_url(rl, "groq"));
+    rl_close(rl);
+}
+
+static void the_right_numbers_reach_the_right_limits(void **state)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_request request = RL_REQUEST_INIT;
+    rl_limit_status status[8];
+    size_t count = 8;
+    rl_permit permit;
+    rl_context *rl;
+
+    (void)state;
+    options.config_json =
+        "{\"global\": {\"requests_per_hour\": 7}, \"providers\": {\"openai\": "
+        "{\"tokens_per_minute\": "
+        "600, \"models\": [{\"name\": \"m\", \"output_tokens_per_day\": 50000}]}}}";
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    request.provider = "openai";
+    request.model = "m";
+    request.input_tokens = 5;
+    request.max_output_tokens = 5;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_limits_get(rl, status, &count), RL_OK);
+    assert_int_equal(count, 3);
+    assert_string_equal(status[0].scope, "global");
+    assert_int_equal(status[0].dimension, RL_REQUESTS);
+    assert_int_equal(status[0].period, RL_HOUR);
+    assert_string_equal(status[1].scope, "openai");
+    assert_int_equal(status[1].dimension, RL_TOKENS);
+    assert_int_equal(status[1].level.limit, 600);
+    assert_string_equal(status[2].scope, "openai/m");
+    assert_int_equal(status[2].dimension, RL_OUTPUT_TOKENS);
+    assert_int_equal(status[2].level.limit, 50000);
+    assert_int_equal(status[2].level.remaining, 50000 - 5);
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    rl_close(rl);
+}
+
+/* SEED-BUGS 4: 0 is a value. */
+static void zero_blocks(void **state)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_request request = RL_REQUEST_INIT;
+    rl_permit permit;
+    rl_context *rl;
+
+    (void)state;
+    options.config_json = "{\"providers\": {\"openai\": {\"requests_per_minute\": 0}}}";
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    request.provider = "openai";
+    assert_int_equal(rl_acquire(rl, &request, &permit), RL_E_TOO_LARGE);
+    request.provider = "groq";
+    assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    rl_close(rl);
+}
+
+static void files_are_read_and_their_mistakes_told(void **state)
+{
+    char path[] = "/tmp/llmrl-config-XXXXXX", error[256];
+    rl_options options = RL_OPTIONS_INIT;
+    int fd = mkstemp(path);
+    rl_context *rl;
+
+    (void)state;
+    assert_true(fd >= 0);
+    options.error = error;
+    options.error_size = sizeof error;
+    options.config_path = path;
+    assert_int_equal(write(fd, "{\"queue\": 3}", 12), 12);
+    assert_int_equal(rl_open(&options, &rl), RL_E_CONFIG);
+    assert_string_equal(error, "queue: must be an object");
+    assert_null(rl);
+    assert_int_equal(ftruncate(fd, 2 * 1024 * 1024), 0);
+    assert_int_equal(rl_open(&options, &rl), RL_E_CONFIG);
+    assert_non_null(strstr(error, "longer than"));
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rl_open(&options, &rl), RL_E_IO);
+    assert_non_null(strstr(error, "No such file"));
+    options.config_json = "{}";
+    assert_int_equal(rl_open(&options, &rl), RL_E_INVALID);
+}
+
+static void an_error_text_fits_any_buffer(void **state)
+{
+    static const char json[] = "{\"provider\": {}}";
+    char error[64];
+
+    (void)state;
+    for (size_t size = 0; size <= sizeof error; size++) {
+        memset(error, 'x', sizeof error);
+        assert_int_equal(rl_config_check(json, strlen(json), error, size), RL_E_CONFIG);
+        if (size > 0)
+            assert_true(strlen(error) < size);
+        if (size < sizeof error)
+            assert_int_equal(error[size], 'x');
+    }
+    assert_int_equal(rl_config_check(json, strlen(json), NULL, 0), RL_E_CONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_mistake_names_its_place),
+        cmocka_unit_test(every_key_is_accepted),
+        cmocka_unit_test(the_right_numbers_reach_the_right_limits),
+        cmocka_unit_test(zero_blocks),
+        cmocka_unit_test(files_are_read_and_their_mistakes_told),
+        cmocka_unit_test(an_error_text_fits_any_buffer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
