@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* The layout of public structs: what a caller compiled in must fit every later library. */
+#include <llmrl/config.h>
+#include <llmrl/http.h>
+#include <llmrl/limiter.h>
+#include <llmrl/llmrl.h>
+#include <llmrl/queue.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OF(type, member) sizeof(((type *)0)->member)
+
+_Static_assert(sizeof(rl_permit) == 128, "a permit is 128 bytes, for ever");
+_Static_assert(sizeof(rl_status) == sizeof(int), "a status is an int");
+_Static_assert(sizeof(rl_limiter) % 8 == 0 && _Alignof(rl_limiter) == 8, "words may lie anywhere");
+_Static_assert(offsetof(rl_permit, granted_at) == 0 && offsetof(rl_permit, retry_at) == 8 &&
+                   offsetof(rl_permit, reserved_tokens) == 16,
+               "the members of a permit that callers read");
+
+/* No padding: an old caller's padding would be read as a new field. */
+#define NO_PADDING(type, sum) _Static_assert(sizeof(type) == (sum), #type " has padding")
+
+NO_PADDING(rl_hooks, OF(rl_hooks, size) + OF(rl_hooks, user) + OF(rl_hooks, now) +
+                         OF(rl_hooks, wall) + OF(rl_hooks, random) + OF(rl_hooks, sleep_until) +
+                         OF(rl_hooks, resize) + OF(rl_hooks, log));
+NO_PADDING(rl_limit, OF(rl_limit, size) + OF(rl_limit, algorithm) + OF(rl_limit, amount) +
+                         OF(rl_limit, period) + OF(rl_limit, burst) + OF(rl_limit, oversize));
+NO_PADDING(rl_limiter, OF(rl_limiter, algorithm) + OF(rl_limiter, revision) + OF(rl_limiter, plan) +
+                           OF(rl_limiter, word));
+NO_PADDING(rl_level, OF(rl_level, limit) + OF(rl_level, burst) + OF(rl_level, remaining) +
+                         OF(rl_level, full_in));
+NO_PADDING(rl_algorithm, OF(rl_algorithm, size) + OF(rl_algorithm, name) + OF(rl_algorithm, words) +
+                             OF(rl_algorithm, prepare) + OF(rl_algorithm, start) +
+                             OF(rl_algorithm, take) + OF(rl_algorithm, give_back) +
+                             OF(rl_algorithm, charge) + OF(rl_algorithm, set_level) +
+                             OF(rl_algorithm, snapshot) + OF(rl_algorithm, carry));
+NO_PADDING(rl_options, OF(rl_options, size) + OF(rl_options, config_path) +
+                           OF(rl_options, config_json) + OF(rl_options, hooks) +
+                           OF(rl_options, error) + OF(rl_options, error_size));
+NO_PADDING(rl_request, OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
+                           OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +
+                           OF(rl_request, max_wait_ms) + OF(rl_request, deadline_ms));
+NO_PADDING(rl_response, OF(rl_response, size) + OF(rl_response, status) + OF(rl_response, headers) +
+                            OF(rl_response, header_count) + OF(rl_response, body) +
+                            OF(rl_response, body_length) + OF(rl_response, failure));
+NO_PADDING(rl_limit_report, OF(rl_limit_report, dimension) + OF(rl_limit_report, has) +
+                                OF(rl_limit_report, window) + OF(rl_limit_report, limit) +
+                                OF(rl_limit_report, remaining) + OF(rl_limit_report, reset_after));
+NO_PADDING(rl_usage, OF(rl_usage, input_tokens) + OF(rl_usage, output_tokens) +
+                         OF(rl_usage, cached_input_tokens) + OF(rl_usage, has) +
+                         OF(rl_usage, reserved));
+NO_PADDING(rl_answer, OF(rl_answer, outcome) + OF(rl_answer, report_count) + OF(rl_answer, report) +
+                          OF(rl_answer, retry_after) + OF(rl_answer, retryable) +
+                          OF(rl_answer, quota_exhausted) + OF(rl_answer, limited_mask) +
+                          OF(rl_answer, ignored) + OF(rl_answer, limited_window) +
+                          OF(rl_answer, usage) + OF(rl_answer, code));
+NO_PADDING(rl_verdict, OF(rl_verdict, action) + OF(rl_verdict, outcome) + OF(rl_verdict, status) +
+                           OF(rl_verdict, http) + OF(rl_verdict, retry_at) +
+                           OF(rl_verdict, answer));
+NO_PADDING(rl_attempt, OF(rl_attempt, size) + OF(rl_attempt, status) + OF(rl_attempt, number) +
+                           OF(rl_attempt, timeout_ms) + OF(rl_attempt, retry_at) +
+                           OF(rl_attempt, verdict) + OF(rl_attempt, permit) +
+                           OF(rl_attempt, private_));
+NO_PADDING(rl_stats, sizeof(size_t) + 12 * sizeof(uint64_t));
+NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dimension) +
+                                OF(rl_limit_status, source) + OF(rl_limit_status, period) +
+                                OF(rl_limit_status, level) + OF(rl_limit_status, closed_until));
+NO_PADDING(rl_retry_policy, sizeof(size_t) + 5 * sizeof(uint64_t));
+NO_PADDING(rl_http_options,
+           OF(rl_http_options, size) + OF(rl_http_options, base_url) +
+               OF(rl_http_options, provider) + OF(rl_http_options, dialect) +
+               OF(rl_http_options, api_key) + OF(rl_http_options, ca_file) +
+               OF(rl_http_options, max_in_flight) + OF(rl_http_options, attempt_timeout_ms) +
+               OF(rl_http_options, connect_timeout_ms) + OF(rl_http_options, max_body_bytes) +
+               OF(rl_http_options, max_attempts));
+NO_PADDING(rl_http_call, OF(rl_http_call, size) + OF(rl_http_call, request) +
+                             OF(rl_http_call, path) + OF(rl_http_call, body) +
+                             OF(rl_http_call, body_length) + OF(rl_http_call, done) +
+                             OF(rl_http_call, user));
+
+/* The struct is zero behind its size: zero means default. */
+#define INIT_SETS_ONLY_SIZE(type, init)                                                            \
+    do {                                                                                           \
+        static const type zero;                                                                    \
+        type fresh = init;                                                                         \
+        assert_int_equal(offsetof(type, size), 0);                                                 \
+        assert_int_equal(fresh.size, sizeof(type));                                                \
+        assert_memory_equal((const char *)&fresh + sizeof(size_t),                                 \
+                            (const char *)&zero + sizeof(size_t), sizeof(type) - sizeof(size_t));  \
+    } while (0)
+
+static void every_init_sets_the_size_and_nothing_else(void **state)
+{
+    (void)state;
+    INIT_SETS_ONLY_SIZE(rl_hooks, RL_HOOKS_INIT);
+    INIT_SETS_ONLY_SIZE(rl_limit, RL_LIMIT_INIT);
+    INIT_SETS_ONLY_SIZE(rl_options, RL_OPTIONS_INIT);
+    INIT_SETS_ONLY_SIZE(rl_request, RL_REQUEST_INIT);
+    INIT_SETS_ONLY_SIZE(rl_response, RL_RESPONSE_INIT);
+    INIT_SETS_ONLY_SIZE(rl_retry_policy, RL_RETRY_POLICY_INIT);
+    INIT_SETS_ONLY_SIZE(rl_http_options, RL_HTTP_OPTIONS_INIT);
+    INIT_SETS_ONLY_SIZE(rl_http_call, RL_HTTP_CALL_INIT);
+}
+
+static void a_fresh_attempt_is_not_over(void **state)
+{
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    (void)state;
+    assert_int_equal(attempt.size, sizeof attempt);
+    assert_int_equal(attempt.status, RL_WAIT);
+    assert_int_equal(attempt.number, 0);
+    assert_true(attempt.retry_at == RL_NEVER);
+}
+
+/* Values are for ever: a program compiled long ago compares with them. */
+static void statuses_keep_their_values(void **state)
+{
+    static const rl_status row[] = {
+        RL_OK,          RL_E_INVALID,    RL_E_NOMEM,     RL_E_TIMEOUT,   RL_E_DEADLINE,
+        RL_E_TOO_LARGE, RL_E_QUEUE_FULL, RL_E_CANCELLED, RL_E_CLOSED,    RL_E_ENDED,
+        RL_E_TOO_NEW,   RL_E_NOT_BUILT,  RL_E_CONFIG,    RL_E_NOT_FOUND, RL_E_TABLE_FULL,
+        RL_E_REJECTED,  RL_E_QUOTA,      RL_E_ATTEMPTS,  RL_E_TRANSPORT, RL_E_TOO_BIG,
+        RL_E_IO,
+    };
+
+    (void)state;
+    assert_int_equal(RL_WAIT, 1);
+    for (int i = 0; i < (int)(sizeof row / sizeof row[0]); i++)
+        assert_int_equal(row[i], i == 0 ? 0 : -i);
+}
+
+static void the_version_macros_agree(void **state)
+{
+    char text[32];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, "%d.%d.%d", RL_VERSION_MAJOR, RL_VERSION_MINOR,
+                   RL_VERSION_PATCH);
+    assert_string_equal(text, RL_VERSION_STRING);
+    assert_string_equal(rl_version(), RL_VERSION_STRING);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_init_sets_the_size_and_nothing_else),
+        cmocka_unit_test(a_fresh_attempt_is_not_over),
+        cmocka_unit_test(statuses_keep_their_values),
+        cmocka_unit_test(the_version_macros_agree),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
