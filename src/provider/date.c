@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The three dates of RFC 9110 5.6.7 and those of RFC 3339, read strictly. */
+/* The three dates of RFC 9110 5.6.7, those of RFC 3339 and of JavaScript, read strictly. */
 #include "provider/date.h"
 
 #include "provider/ascii.h"
@@ -238,27 +238,33 @@ static int64_t fraction(struct cursor *c)
     return value;
 }
 
-/* "Z", "+02:00": seconds east of Greenwich. */
-static int64_t offset(struct cursor *c)
+/* "+02:00", or "+0200" with an empty separator: seconds east of Greenwich. */
+static int64_t hours_east(struct cursor *c, const char *separator)
 {
-    int64_t sign, hours, minutes;
+    int64_t sign = next_is(c, '-') ? -1 : 1;
+    int64_t hours, minutes;
 
-    if (next_is(c, 'Z') || next_is(c, 'z')) {
-        c->at++;
-        return 0;
-    }
-    sign = next_is(c, '-') ? -1 : 1;
     if (!next_is(c, '+') && !next_is(c, '-')) {
         c->ok = 0;
         return 0;
     }
     c->at++;
     hours = number(c, 2);
-    literal(c, ":");
+    literal(c, separator);
     minutes = number(c, 2);
     if (hours > 23 || minutes > 59)
         c->ok = 0;
     return sign * (hours * 3600 + minutes * 60);
+}
+
+/* "Z" or hours. */
+static int64_t offset(struct cursor *c)
+{
+    if (next_is(c, 'Z') || next_is(c, 'z')) {
+        c->at++;
+        return 0;
+    }
+    return hours_east(c, ":");
 }
 
 int rl__date_rfc3339(const char *text, size_t length, rl_wall_time *out)
@@ -281,5 +287,30 @@ int rl__date_rfc3339(const char *text, size_t length, rl_wall_time *out)
     if (!finish(&c, &f, out))
         return 0;
     *out += nanoseconds - east * (int64_t)RL_SECOND;
+    return 1;
+}
+
+int rl__date_script(const char *text, size_t length, rl_wall_time *out)
+{
+    struct cursor c = { text, text + length, 1 };
+    struct fields f = { 0 };
+    int64_t east;
+
+    short_weekday(&c);
+    literal(&c, " ");
+    f.month = month_name(&c);
+    literal(&c, " ");
+    f.day = number(&c, 2);
+    literal(&c, " ");
+    f.year = number(&c, 4);
+    literal(&c, " ");
+    clock_time(&c, &f);
+    literal(&c, " GMT");
+    east = hours_east(&c, "");
+    if (c.ok && rl__starts_with(c.at, (size_t)(c.end - c.at), " (") && c.end[-1] == ')')
+        c.at = c.end; /* the zone once more, in words */
+    if (!finish(&c, &f, out))
+        return 0;
+    *out -= east * (int64_t)RL_SECOND;
     return 1;
 }

@@ -229,7 +229,8 @@ int rl__when_read(const char *text, size_t length, enum rl__when_form form, rl_w
         return 1;
     }
     if (!rl__date_rfc3339(slice.at, slice.length, &wall) &&
-        !rl__date_http(slice.at, slice.length, now, &wall))
+        !rl__date_http(slice.at, slice.length, now, &wall) &&
+        !rl__date_script(slice.at, slice.length, &wall))
         return 0;
     *out = (struct rl__when){ .absolute = 1, .wall = wall };
     return 1;

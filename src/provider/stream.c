@@ -39,8 +39,7 @@ static enum capture member_find(const struct rl__sieve *sieve)
 {
     uint32_t level = sieve->depth - sieve->base;
 
-    if (sieve->depth < sieve->base || level < 1 || level > 2 || !sieve->object[sieve->depth] ||
-        (level == 2 && !sieve->object[sieve->depth - 1]))
+    if (sieve->depth < sieve->base || level < 1 || level > 2 || !sieve->object[sieve->depth])
         return CAPTURE_NONE;
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         if ((members[i].outer == NULL) == (level == 1) &&
@@ -177,14 +176,9 @@ static void string_char(struct rl__stream *stream, char c)
             capture_end(stream);
         return;
     }
-    if (sieve->is_key) {
-        uint8_t *length = &sieve->key_length[sieve->depth];
-
-        if (*length < sizeof sieve->key[0])
-            sieve->key[sieve->depth][(*length)++] = c;
-        else
-            *length = UINT8_MAX; /* longer than any name of ours, and so none of them */
-    }
+    /* What does not fit is longer than any name of ours, and so none of them. */
+    if (sieve->is_key && sieve->key_length[sieve->depth] < sizeof sieve->key[0])
+        sieve->key[sieve->depth][sieve->key_length[sieve->depth]++] = c;
 }
 
 static void string_begin(struct rl__sieve *sieve)
@@ -235,7 +229,7 @@ static void close_bracket(struct rl__stream *stream, char c)
     keep(sieve, c);
     if (sieve->depth > 0)
         sieve->depth--;
-    if (sieve->capture != CAPTURE_NONE && sieve->capture_depth >= sieve->depth)
+    if (sieve->capture != CAPTURE_NONE && sieve->capture_depth == sieve->depth)
         capture_end(stream);
     if (sieve->depth <= sieve->base)
         document_end(stream);

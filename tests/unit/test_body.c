@@ -99,6 +99,8 @@ static void finds_the_wait_in_words(void **state)
         { "Please wait 85841 seconds before retrying", UINT64_C(85841) * RL_SECOND },
         { "quota will reset after 12s.", 12 * RL_SECOND },
         { "try again in 5s, or try again in 9s", 9 * RL_SECOND },
+        { "try again in 9s, or try again in 5s", 9 * RL_SECOND },
+        { "try again in 5s. You will regain access on 2026-09-01", 5 * RL_SECOND },
         { "try again in a moment", RL_NEVER },
         { "try again in 999999h", RL_NEVER },
         { "try again in ", RL_NEVER },
@@ -137,6 +139,10 @@ static void finds_the_wait_in_fields(void **state)
         { "{\"error\":{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\","
           "\"metadata\":{\"quotaResetDelay\":\"373.801628ms\"}}]}}",
           UINT64_C(373801628), 0 },
+        { "{\"error\":{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+          "\"retryDelay\":\"48s\"},{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\","
+          "\"metadata\":{\"quotaResetDelay\":\"3s\"}}]}}",
+          48 * RL_SECOND, 0 },
         { "{\"error\":{\"retry_after\":2.5}}", 2500 * RL_MILLISECOND, 0 },
         { "{\"retry_after\":3,\"error\":{}}", 3 * RL_SECOND, 0 },
         { "{\"retry_after\":3}", 3 * RL_SECOND, 0 },

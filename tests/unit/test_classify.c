@@ -84,6 +84,8 @@ static void sorts_answers_by_kind(void **state)
         { 403, ERROR("", "rateLimitExceeded", ""), RL_OUTCOME_RATE_LIMITED, 1,
           "rateLimitExceeded" },
         { 404, NULL, RL_OUTCOME_CLIENT_ERROR, 0, "" },
+        { 429, ERROR("permission_error", "", ""), RL_OUTCOME_RATE_LIMITED, 1, "permission_error" },
+        { 404, ERROR("permission_error", "", ""), RL_OUTCOME_AUTH, 0, "permission_error" },
         { 408, NULL, RL_OUTCOME_CLIENT_ERROR, 1, "" },
         { 422, NULL, RL_OUTCOME_CLIENT_ERROR, 0, "" },
         { 301, NULL, RL_OUTCOME_CLIENT_ERROR, 0, "" },
@@ -118,6 +120,10 @@ static void sorts_answers_by_kind(void **state)
           "overloaded_error" },
         { 200, "data: {\"error\":{\"code\":429,\"message\":\"m\"}}\n\n", RL_OUTCOME_RATE_LIMITED, 1,
           "429" },
+        { 200, /* the first error stands */
+          "data: {\"error\":{\"code\":\"slow_down\"}}\n\ndata: "
+          "{\"error\":{\"type\":\"billing_error\"}}\n\n",
+          RL_OUTCOME_OVERLOADED, 1, "slow_down" },
         { 200, "data: {\"error\":{\"message\":\"m\"}}\n\n", RL_OUTCOME_SERVER_ERROR, 1, "" },
         { 200, "data: {\"error\":{\"type\":\"invalid_request_error\"}}\n\n",
           RL_OUTCOME_CLIENT_ERROR, 0, "invalid_request_error" },

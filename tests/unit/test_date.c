@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP dates and RFC 3339, checked against timegm(3) and by hand. */
+/* HTTP dates and RFC 3339, checked against strftime(3) and by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,6 +35,7 @@ static void reads_the_three_http_dates(void **state)
         { "Sun, 31 Nov 1994 08:49:37 GMT", BAD },
         { "Sun, 06 Nov 1994 24:00:00 GMT", BAD },
         { "Sun, 06 Nov 1994 08:60:00 GMT", BAD },
+        { "Sun, 06 Nov 1994 08:49:61 GMT", BAD },
         { "Sun, 06 Nov 1994 08:49:37 UTC", BAD },
         { "Sun, 06 Nov 1994 08:49:37", BAD },
         { "Sun, 6 Nov 1994 08:49:37 GMT", BAD },
@@ -126,7 +127,34 @@ static void reads_rfc3339(void **state)
     }
 }
 
-static void agrees_with_timegm_on_every_day(void **state)
+static void reads_dates_of_javascript(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t want; /* seconds */
+    } row[] = {
+        { "Tue Feb 16 2021 09:02:42 GMT+0100 (Central European Standard Time)", 1613462562 },
+        { "Tue Feb 16 2021 09:02:42 GMT+0100", 1613462562 },
+        { "Tue Feb 16 2021 03:32:42 GMT-0430 (x)", 1613462562 },
+        { "Tue Feb 16 2021 09:02:42 GMT+01:00", BAD },
+        { "Tue Feb 16 2021 09:02:42 GMT+0100 (x", BAD },
+        { "Tue Feb 16 2021 09:02:42 GMT+0100 x", BAD },
+        { "Tue Feb 16 2021 09:02:42 GMT", BAD },
+        { "Tue Feb 16 2021 09:02:42", BAD },
+        { "", BAD },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        rl_wall_time got = BAD;
+        int ok = rl__date_script(row[i].text, strlen(row[i].text), &got);
+
+        if (ok != (row[i].want != BAD) || (ok && got != row[i].want * (int64_t)RL_SECOND))
+            fail_msg("row %zu \"%s\": got %lld", i, row[i].text, (long long)got);
+    }
+}
+
+static void agrees_with_strftime_all_along(void **state)
 {
     (void)state;
     for (int64_t seconds = -INT64_C(9000000000); seconds < INT64_C(9000000000);
@@ -152,7 +180,8 @@ int main(void)
         cmocka_unit_test(reads_the_three_http_dates),
         cmocka_unit_test(a_two_digit_year_is_the_nearest),
         cmocka_unit_test(reads_rfc3339),
-        cmocka_unit_test(agrees_with_timegm_on_every_day),
+        cmocka_unit_test(reads_dates_of_javascript),
+        cmocka_unit_test(agrees_with_strftime_all_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

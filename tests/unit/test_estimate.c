@@ -33,6 +33,7 @@ static void is_near_and_rather_too_many(void **state)
         { "\xf0\x9f\x98\x80", 1, 2 },                                 /* an emoji */
         { "caf\xc3\xa9", 1, 2 },
         { "\xff\xfe\x80", 3, 3 },
+        { "\xe0\x80\x80", 3, 3 }, /* longer than it need be */
         { "\n\n\n\n", 1, 2 },
         { "                ", 1, 2 },
         { "----------------", 1, 4 },

@@ -133,6 +133,8 @@ static void infers_the_window_from_an_even_refill(void **state)
         { "3000", "0", "1m0s", "60s" },
         { "3000", "1500", "30m0s", "3600s" },
         { "10", "5", "500ms", "1s" },
+        { "31000", "30999", "1ms", "60s" },
+        { "60", "59", "1.5s", "-" },
         { "10", "10", "0s", "-" },
         { "10", "10", "1s", "-" },
         { "10", "11", "1s", "-" },
@@ -205,7 +207,7 @@ static void reads_dates_against_the_answers_own(void **state)
     print_reports("anthropic",
                   "anthropic-ratelimit-requests-limit: 5\n"
                   "anthropic-ratelimit-requests-reset: 2024-04-07T07:30:04Z\n"
-                  "Date: Sun, 07 Apr 2024 07:30:05 GMT",
+                  "Date: Sun, 07 Apr 2024 07:30:05 GMT\nDate: Sun, 07 Apr 2024 07:30:00 GMT",
                   got, sizeof got);
     assert_string_equal(got, "requests 60s -/5 0ms");
 }
@@ -224,6 +226,8 @@ static void finds_the_wait(void **state)
         { "retry-after: 7, 30, 9", 30 * RL_SECOND, 0 },
         { "retry-after: 7\nretry-after: Mon, 21 Sep 2026 14:14:20 GMT", RL_MINUTE, 0 },
         { "retry-after: Mon, 21 Sep 2026 14:14:20 GMT\nretry-after: 90", 90 * RL_SECOND, 0 },
+        { "retry-after: Mon, 21 Sep 2026 14:14:20 GMT\nretry-after: Mon, 21 Sep 2026 14:13:30 GMT",
+          RL_MINUTE, 0 },
         { "retry-after: Mon, 21 Sep 2026 14:13:00 GMT", 0, 0 },
         { "retry-after: Fri, 31 Dec 9999 23:59:59 GMT", RL_NEVER, 1 },
         { "retry-after: Tue, 31 Dec 2199 23:59:59 GMT", RL_NEVER, 1 },
@@ -266,6 +270,42 @@ static void a_flood_of_headers_is_bounded(void **state)
         header[i] = (rl_header){ names[i % 40], strlen(names[i % 40]), "5", 1 };
     rl__headers_read(NULL, header, 5000, NOW, &reading);
     assert_int_equal(rl__headers_reports(&reading, report, RL_REPORTS_MAX), RL_REPORTS_MAX);
+    header[RL__LINES_MAX] = (rl_header){ "retry-after", 11, "5", 1 };
+    rl__headers_read(NULL, header, 5000, NOW, &reading);
+    assert_true(rl__headers_wait(&reading) == RL_NEVER);
+    header[RL__LINES_MAX - 1] = header[RL__LINES_MAX];
+    rl__headers_read(NULL, header, 5000, NOW, &reading);
+    assert_true(rl__headers_wait(&reading) == 5 * RL_SECOND);
+}
+
+static void a_value_beyond_the_bound_is_not_read(void **state)
+{
+    static char zeros[RL__VALUE_MAX + 1];
+    rl_header header[] = { { "retry-after", 11, zeros, RL__VALUE_MAX + 1 },
+                           { "x-ratelimit-limit", 17, zeros, RL__VALUE_MAX + 1 } };
+    struct rl__reading reading;
+    rl_limit_report report[RL_REPORTS_MAX];
+
+    (void)state;
+    memset(zeros, '0', sizeof zeros);
+    rl__headers_read(NULL, header, 2, NOW, &reading);
+    assert_true(rl__headers_wait(&reading) == RL_NEVER);
+    assert_int_equal(rl__headers_reports(&reading, report, RL_REPORTS_MAX), 0);
+    assert_int_equal(reading.ignored, 2);
+    header[0].value_length = header[1].value_length = RL__VALUE_MAX;
+    rl__headers_read(NULL, header, 2, NOW, &reading);
+    assert_true(rl__headers_wait(&reading) == 0);
+    assert_int_equal(rl__headers_reports(&reading, report, RL_REPORTS_MAX), 1);
+}
+
+static void the_first_word_on_retrying_stands(void **state)
+{
+    struct rl__reading reading;
+
+    (void)state;
+    read_lines("openai", "x-should-retry: x\nx-should-retry: false\nx-should-retry: true",
+               &reading);
+    assert_int_equal(reading.should_retry, 0);
 }
 
 static void missing_pointers_are_harmless(void **state)
@@ -309,6 +349,8 @@ int main(void)
         cmocka_unit_test(reads_dates_against_the_answers_own),
         cmocka_unit_test(finds_the_wait),
         cmocka_unit_test(a_flood_of_headers_is_bounded),
+        cmocka_unit_test(a_value_beyond_the_bound_is_not_read),
+        cmocka_unit_test(the_first_word_on_retrying_stands),
         cmocka_unit_test(missing_pointers_are_harmless),
         cmocka_unit_test(dialects_are_found_by_name),
     };

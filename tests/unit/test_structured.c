@@ -111,6 +111,8 @@ static void one_fault_spoils_the_field(void **state)
         "\"a\";r=1234567890123456",
         "limit=x",
         ":YQ==:;r=1",
+        "\"a\";r=1;f=1.2345",
+        "\"a\";r=1;f=1.",
         ",",
     };
 

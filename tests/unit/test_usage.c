@@ -91,6 +91,12 @@ static const struct row {
       "\"cache_read_input_tokens\":1163,\"prompt_tokens_details\":{\"cached_tokens\":1163}}}",
       "1200 3 1163" },
     { "generic", "{\"usage\":{\"prompt_tokens\":5,\"prompt_cache_hit_tokens\":9}}", "5 - 5" },
+    { "generic", /* one thing under two names */
+      "{\"usage\":{\"prompt_tokens\":9,\"prompt_cache_hit_tokens\":2,"
+      "\"prompt_tokens_details\":{\"cached_tokens\":2}}}",
+      "9 - 2" },
+    { "gemini", /* a total that cannot be */
+      "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":3}}", "5 7 -" },
     /* what is not a count */
     { "openai", "{\"usage\":{\"prompt_tokens\":-5,\"completion_tokens\":1.5}}", "- - -" },
     { "openai", "{\"usage\":{\"prompt_tokens\":1e300,\"completion_tokens\":\"7\"}}", "- - -" },
@@ -101,6 +107,7 @@ static const struct row {
     { "openai", "{\"a\":{\"usage\":{\"prompt_tokens\":5}}}", "- - -" },
     { "openai", "{\"choices\":[{\"usage\":{\"prompt_tokens\":5}}]}", "- - -" },
     { "openai", "{\"text\":\"\\\"usage\\\":{\\\"prompt_tokens\\\":5}\"}", "- - -" },
+    { "openai", "{\"a\":\"\\\"\",\"usage\":{\"prompt_tokens\":5}}", "5 - -" },
     { "openai", "{\"usage_\":{\"prompt_tokens\":5}}", "- - -" },
     { "openai", "{\"x\":\"usage\",\"y\":{\"prompt_tokens\":5}}", "- - -" },
     /* streams: the last usage stands, nothing is added up */
@@ -143,6 +150,7 @@ static const struct row {
     { "openai", "data:{\"usage\":{\"prompt_tokens\":5}}", "5 - -" }, /* no blank, no line end */
     { "openai", "data: {\"usage\":\ndata: {\"prompt_tokens\":5}}\n\n",
       "5 - -" }, /* two data lines */
+    { "openai", "data: {\"usage\":\r\ndata: {\"prompt_tokens\":5}}\r\n\r\n", "5 - -" },
     { "openai", "data: {\"usage\":{\"prompt_\rdata: tokens\":5}}\r\r", "- - -" },
     { "openai", ": ping\n\nid: 7\nretry: 10\ndata: {\"usage\":{\"prompt_tokens\":5}}\n\n",
       "5 - -" },
