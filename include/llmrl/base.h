@@ -71,7 +71,7 @@ RL_API const char *rl_version(void);
     X(RL_E_IO, -20, "a file could not be read or written")
 
 typedef enum rl_status {
-#define RL_STATUS_ENUM(name, value, text) name = value,
+#define RL_STATUS_ENUM(name, value, text) name = (value),
     RL_STATUS_LIST(RL_STATUS_ENUM)
 #undef RL_STATUS_ENUM
 } rl_status;

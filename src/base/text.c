@@ -80,9 +80,8 @@ static int is_clean(const unsigned char *at, size_t length)
         if ((at[i] & 0xc0) != 0x80)
             return 0;
     switch (at[0]) {
-    case 0xc2:
-        return at[1] >= 0xa0; /* U+0080 ... U+009F: controls */
-    case 0xe0:
+    case 0xc2: /* below: U+0080 ... U+009F, controls */
+    case 0xe0: /* below: overlong */
         return at[1] >= 0xa0;
     case 0xed:
         return at[1] < 0xa0;

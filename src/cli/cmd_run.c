@@ -138,7 +138,8 @@ static void write_failure(struct run *run, struct run_result *result, rl_status 
         result->http_status = 0;
     result->error_code = error_code(status, code);
     result->error_message = message;
-    (void)write_result(run, result); /* it is told, and counted as lost */
+    (void)write_result(run, result);                   /* it is told, and counted as lost */
+    result->error_code = result->error_message = NULL; /* they live no longer than this */
 }
 
 static void end_call(struct call *call)

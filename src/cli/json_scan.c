@@ -318,7 +318,7 @@ bool json_is(struct json string, const char *text)
     if (memchr(string.text, '\\', string.length) == NULL)
         return string.length == length + 2 && memcmp(string.text + 1, text, length) == 0;
     json_decode(string, &decoded);
-    same = decoded.length == length && memcmp(decoded.data, text, length) == 0;
+    same = decoded.length == length && (length == 0 || memcmp(decoded.data, text, length) == 0);
     text_free(&decoded);
     return same;
 }

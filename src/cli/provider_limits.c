@@ -10,6 +10,7 @@
 
 static provider_wide div_up(provider_wide a, provider_wide b)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): nobody asks a meter whose amount is 0 */
     return a / b + (a % b > 0 ? 1 : 0);
 }
 
@@ -214,7 +215,8 @@ void provider_meter_change(struct provider_meter *meter, int64_t amount, int64_t
 
 static int64_t burst(const struct provider_limits_spec *spec, int64_t amount)
 {
-    provider_wide units = (provider_wide)amount * spec->burst_us / (60 * PROVIDER_MILLION);
+    provider_wide units =
+        (provider_wide)amount * spec->burst_us / ((provider_wide)60 * PROVIDER_MILLION);
 
     return units < 1 ? 1 : (int64_t)units;
 }

@@ -78,25 +78,24 @@ static uint64_t hash_request(const char *path, const char *body, size_t length)
 }
 
 /* A content is a text, or a list of parts of which some have a text (or are one). */
+static int64_t part_bytes(const cJSON *part)
+{
+    const cJSON *text =
+        cJSON_IsObject(part) ? cJSON_GetObjectItemCaseSensitive(part, "text") : part;
+
+    return cJSON_IsString(text) ? (int64_t)strlen(text->valuestring) : 0;
+}
+
 static int64_t text_bytes(const cJSON *content)
 {
     const cJSON *part;
     int64_t bytes = 0;
 
-    if (cJSON_IsString(content))
-        return (int64_t)strlen(content->valuestring);
-    if (cJSON_IsObject(content))
-        return text_bytes(cJSON_GetObjectItemCaseSensitive(content, "text"));
     if (!cJSON_IsArray(content))
-        return 0;
+        return part_bytes(content);
     cJSON_ArrayForEach(part, content)
     {
-        const cJSON *text = part;
-
-        if (cJSON_IsObject(part))
-            text = cJSON_GetObjectItemCaseSensitive(part, "text");
-        if (cJSON_IsString(text))
-            bytes += (int64_t)strlen(text->valuestring);
+        bytes += part_bytes(part);
     }
     return bytes;
 }

@@ -540,7 +540,7 @@ static unsigned connection_limit(FILE *errors)
     if (files.rlim_cur < 2000 + FILES_OWN)
         fprintf(errors, "llmrl provider: only %llu open files are allowed, connections too\n",
                 (unsigned long long)files.rlim_cur);
-    return files.rlim_cur > 2 * FILES_OWN ? (unsigned)(files.rlim_cur - FILES_OWN) : FILES_OWN;
+    return files.rlim_cur / 2 > FILES_OWN ? (unsigned)(files.rlim_cur - FILES_OWN) : FILES_OWN;
 }
 
 static struct MHD_Daemon *listen_on(struct provider_server *server, FILE *errors)

@@ -146,6 +146,7 @@ static void count_content(struct tally *tally, struct json value, int depth);
 
 /* A message or a part of one. Pictures come as data and are priced by the piece, not by their
  * letters. */
+/* NOLINTNEXTLINE(misc-no-recursion): WALK_DEPTH_MAX levels at most */
 static void count_object(struct tally *tally, struct json object, int depth)
 {
     static const char *const content[] = { "text",   "content",   "parts",    "name",       "input",
@@ -164,6 +165,7 @@ static void count_object(struct tally *tally, struct json object, int depth)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): WALK_DEPTH_MAX levels at most */
 static void count_content(struct tally *tally, struct json value, int depth)
 {
     struct json element;

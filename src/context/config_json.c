@@ -230,7 +230,7 @@ rl_status rl__read_document(struct rl__reader *reader, const char *json, size_t 
 
     *out = NULL;
     if (length > RL__CONFIG_BYTES_MAX)
-        return rl__reader_fail(reader, "longer than %d bytes", RL__CONFIG_BYTES_MAX);
+        return rl__reader_fail(reader, "longer than %zu bytes", RL__CONFIG_BYTES_MAX);
     if (memchr(json, '\0', length) != NULL)
         return fail_syntax(reader, json, memchr(json, '\0', length));
     *out = cJSON_ParseWithLengthOpts(json, length, &end, 0);

@@ -8,7 +8,7 @@
 #include <cjson/cJSON.h>
 #include <llmrl/base.h>
 
-#define RL__CONFIG_BYTES_MAX (1024 * 1024)
+#define RL__CONFIG_BYTES_MAX ((size_t)1024 * 1024)
 #define RL__CONFIG_NAME_MAX  256
 
 struct rl__reader {

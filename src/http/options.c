@@ -66,7 +66,7 @@ rl_status settings_read(struct settings *settings, const rl_http_options *option
     settings->max_in_flight = or_default(own.max_in_flight, 256);
     settings->attempt_timeout_ms = or_default(own.attempt_timeout_ms, 600000);
     settings->connect_timeout_ms = or_default(own.connect_timeout_ms, 30000);
-    settings->max_body_bytes = or_default(own.max_body_bytes, 16 * 1024 * 1024);
+    settings->max_body_bytes = or_default(own.max_body_bytes, UINT64_C(16) * 1024 * 1024);
     settings->max_attempts = own.max_attempts;
     settings->headers =
         secret_headers(&settings->key, own.dialect != NULL ? own.dialect : own.provider);

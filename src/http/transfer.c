@@ -2,6 +2,7 @@
 /* Owns one attempt on the wire: how it is sent, what is kept of its answer, what its end means. */
 #include "http/http.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -184,8 +185,7 @@ static rl_status set_url(CURL *easy, const struct call *call)
 
     if (url == NULL)
         return RL_E_NOMEM;
-    memcpy(url, base, strlen(base));
-    memcpy(url + strlen(base), call->path, strlen(call->path) + 1);
+    (void)snprintf(url, size, "%s%s", base, call->path);
     set = curl_easy_setopt(easy, CURLOPT_URL, url);
     free(url);
     return set == CURLE_OK ? RL_OK : RL_E_NOMEM;

@@ -105,8 +105,11 @@ static uint64_t choose_scale(uint64_t amount, uint64_t period, uint64_t largest_
  * 128, where clock_at() would break. */
 static void set_rate(rl_plan *plan, uint64_t ticks, uint64_t period)
 {
-    uint64_t rate = ticks / period, rest = ticks % period, shift = 0;
+    uint64_t rate, rest, shift = 0;
 
+    RL_ASSERT(period > 0);
+    rate = ticks / period;
+    rest = ticks % period;
     for (; rest != 0 && rate < UINT64_C(1) << 63; shift++) {
         RL_ASSERT(shift < 127);
         rest *= 2; /* period is at most ten years: below 2^59 */

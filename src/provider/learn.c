@@ -503,7 +503,7 @@ void rl__learn_input(struct rl__lane *lane, uint64_t reserved, uint64_t actual)
     /* `reserved` has the ratio in it already. Up at once, as too little means a refusal; down
      * slowly. */
     seen = rl__mul_div_up(ratio, actual, reserved);
-    seen = rl__min(rl__max(seen, 1024), 8 * 1024);
+    seen = rl__min(rl__max(seen, 1024), UINT64_C(8) * 1024);
     ratio = seen > ratio ? seen : ratio - (ratio - seen) / 64;
     rl__store(&lane->input_ratio, ratio);
 }

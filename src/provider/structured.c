@@ -233,6 +233,7 @@ static int member_read(struct cursor *c, struct rl__item *item, int *dictionary)
         struct rl__slice value;
 
         c->at++;
+        /* NOLINTNEXTLINE(readability-suspicious-call-argument): the text is the key here */
         return bare_read(c, &kind, &value) && number_set(item, text, kind, value) &&
                parameters_read(c, item);
     }
