@@ -83,7 +83,7 @@ static void learn(struct observation *o)
     if (o->answer->outcome == RL_OUTCOME_OK) {
         o->lane->bare_episodes = 0;
         if ((o->answer->usage.has & RL_HAS_INPUT) != 0)
-            rl__learn_input(o->lane, o->grant->input, o->answer->usage.input_tokens);
+            rl__learn_input(o->lane, o->grant, o->answer->usage.input_tokens);
     }
     o->learned = lesson.learned;
 }
@@ -187,7 +187,7 @@ rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_respon
 static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
 {
     struct rl__grant grant;
-    struct rl__cost reserved, used = { { 0 } };
+    struct rl__cost reserved, used = { .amount = { 0 } };
 
     if (rl == NULL || permit == NULL)
         return RL_E_INVALID;

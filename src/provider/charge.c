@@ -25,7 +25,7 @@ const struct rl__traits *rl__traits_find(const char *dialect)
 
 static struct rl__cost cost_of(const struct rl__traits *traits, uint64_t input, uint64_t output)
 {
-    struct rl__cost cost = { { 0 } };
+    struct rl__cost cost = { .amount = { 0 } };
 
     cost.amount[RL_REQUESTS] = 1;
     cost.amount[RL_INPUT_TOKENS] = input;
@@ -37,10 +37,14 @@ static struct rl__cost cost_of(const struct rl__traits *traits, uint64_t input, 
 struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
                                    uint64_t max_output, uint64_t ratio)
 {
-    uint64_t expected = rl__mul_div_up(rl__min(input, RL_AMOUNT_MAX), rl__max(ratio, 1024), 1024);
+    uint64_t at_least = rl__max(ratio, 1024);
+    uint64_t expected = rl__mul_div_up(rl__min(input, RL_AMOUNT_MAX), at_least, 1024);
     uint64_t output = max_output == 0 ? RL__OUTPUT_DEFAULT : max_output;
+    struct rl__cost cost =
+        cost_of(traits, rl__min(expected, RL_AMOUNT_MAX), rl__min(output, RL_AMOUNT_MAX));
 
-    return cost_of(traits, rl__min(expected, RL_AMOUNT_MAX), rl__min(output, RL_AMOUNT_MAX));
+    cost.input_ratio = at_least;
+    return cost;
 }
 
 struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
@@ -69,7 +73,7 @@ struct rl__cost rl__charge_failed(const struct rl__cost *reserved, uint32_t outc
         failure != RL_FAILURE_CONNECT && failure != RL_FAILURE_TLS)
         return cost;
     if (outcome == RL_OUTCOME_RATE_LIMITED || outcome == RL_OUTCOME_TRANSPORT)
-        return (struct rl__cost){ { 0 } };
+        return (struct rl__cost){ .amount = { 0 } };
     cost.amount[RL_TOKENS] = 0;
     cost.amount[RL_INPUT_TOKENS] = 0;
     cost.amount[RL_OUTPUT_TOKENS] = 0;

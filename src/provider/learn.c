@@ -14,6 +14,9 @@
 #define PACE_FLOOR     800000
 #define PACE_RECOVERED 995000
 
+#define INPUT_RATIO_ONE 1024
+#define INPUT_RATIO_MAX (8 * INPUT_RATIO_ONE)
+
 /* ---- the limit in force
  * ------------------------------------------------------------------------------------- */
 
@@ -43,6 +46,18 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
     return limit;
 }
 
+/* What goes at once while nothing is proven: 50 ms of the rate; of tokens room for some requests
+ * like those that were seen, or what comes back when they are settled would find no place. */
+static uint64_t small_burst(const struct rl__entry *entry)
+{
+    uint64_t small = rl__small_burst(entry->limit.amount, entry->limit.period);
+    uint64_t some = rl__mul_sat(4, entry->learned.largest);
+
+    if (entry->dimension == RL_REQUESTS)
+        return small;
+    return rl__max(small, rl__min(some, entry->limit.amount / 8));
+}
+
 /* What a reported or configured number comes to, for an entry in its present state. */
 static rl_limit limit_for(const struct rl__entry *entry, const struct rl__traits *traits)
 {
@@ -53,7 +68,8 @@ static rl_limit limit_for(const struct rl__entry *entry, const struct rl__traits
     /* A share of a small number would round to nothing much: the period grows instead. */
     limit.period = rl__mul_div_up(entry->period, PACE_WHOLE, entry->learned.pace);
     /* A burst that has grown stays; it never exceeds the whole limit. */
-    limit.burst = rl__min(rl__max(limit.burst, entry->limit.burst), rl__max(amount, 1));
+    limit.burst = rl__min(rl__max(rl__max(limit.burst, small_burst(entry)), entry->limit.burst),
+                          rl__max(amount, 1));
     return limit;
 }
 
@@ -164,9 +180,7 @@ static int is_binding(const struct rl__entry *entry, rl_time now)
     rl_level level;
 
     rl_limiter_snapshot(&entry->limiter, now, &level);
-    return level.remaining <=
-           (int64_t)rl__max(rl__small_burst(entry->limit.amount, entry->limit.period),
-                            entry->limit.burst / 16);
+    return level.remaining <= (int64_t)rl__max(small_burst(entry), entry->limit.burst / 16);
 }
 
 static void lower(struct rl__entry *entry, uint64_t missing, rl_time now)
@@ -425,7 +439,7 @@ static void cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_tim
     entry->learned.pace = rl__max(entry->learned.pace * 99 / 100, PACE_FLOOR);
     limit = limit_for(entry, lesson->traits);
     if (entry->period < LONG_PERIOD)
-        limit.burst = rl__small_burst(limit.amount, limit.period);
+        limit.burst = small_burst(entry);
     put_in_force(entry, &limit, now);
 }
 
@@ -455,6 +469,23 @@ static void grow_unreported(struct rl__scope *scope, rl_time now)
     }
 }
 
+/* A limit on tokens makes room for requests as large as this one. */
+static void make_room(struct rl__scope *scope, const struct rl__lesson *lesson, rl_time now)
+{
+    for (size_t i = 0; scope != NULL && i < rl__scope_count(scope); i++) {
+        struct rl__entry *entry = &scope->entry[i];
+        uint64_t cost = lesson->cost.amount[entry->dimension];
+        rl_limit limit = entry->limit;
+
+        if (entry->dimension == RL_REQUESTS || entry->period >= LONG_PERIOD ||
+            cost <= entry->learned.largest)
+            continue;
+        entry->learned.largest = cost;
+        limit.burst = rl__max(limit.burst, small_burst(entry));
+        put_in_force(entry, &limit, now);
+    }
+}
+
 /* ---- the doors
  * ------------------------------------------------------------------------------------------------------
  */
@@ -470,6 +501,8 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
     if (answer->outcome != RL_OUTCOME_OK)
         return;
     widen_probe(lane);
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        make_room(lane->scope[s], lesson, now);
     if (lesson->traits->continuous && lesson->sole_model)
         grow_unreported(lane->scope[1], now);
     if (lesson->traits->continuous)
@@ -494,16 +527,16 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
     narrow_probe(lane, lesson->sent_at, now);
 }
 
-void rl__learn_input(struct rl__lane *lane, uint64_t reserved, uint64_t actual)
+void rl__learn_input(struct rl__lane *lane, const struct rl__grant *grant, uint64_t actual)
 {
     uint64_t ratio = rl__load(&lane->input_ratio), seen;
 
-    if (reserved == 0 || actual == 0)
+    if (grant->input == 0 || actual == 0)
         return;
-    /* `reserved` has the ratio in it already. Up at once, as too little means a refusal; down
-     * slowly. */
-    seen = rl__mul_div_up(ratio, actual, reserved);
-    seen = rl__min(rl__max(seen, 1024), UINT64_C(8) * 1024);
+    /* Against the ratio that this very request was reserved with: others are under way with older
+     * ones. Up at once, as too little means a refusal; down slowly. */
+    seen = rl__mul_div_up(rl__max(grant->input_ratio, INPUT_RATIO_ONE), actual, grant->input);
+    seen = rl__min(rl__max(seen, INPUT_RATIO_ONE), INPUT_RATIO_MAX);
     ratio = seen > ratio ? seen : ratio - (ratio - seen) / 64;
     rl__store(&lane->input_ratio, ratio);
 }

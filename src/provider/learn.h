@@ -48,6 +48,6 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
                        const rl_answer *answer, struct rl__lesson *lesson, rl_time opens,
                        rl_time now);
 /* The estimate of input against the truth. */
-void rl__learn_input(struct rl__lane *lane, uint64_t reserved, uint64_t actual);
+void rl__learn_input(struct rl__lane *lane, const struct rl__grant *grant, uint64_t actual);
 
 #endif

@@ -40,6 +40,7 @@ void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl_
 {
     struct rl__grant grant = { .lane = lane, .taken = *taken };
 
+    grant.input_ratio = (uint16_t)cost->input_ratio;
     grant.input = cost->amount[RL_INPUT_TOKENS];
     grant.output = cost->amount[RL_OUTPUT_TOKENS];
     take_snapshots(&grant, taken, now);
@@ -72,6 +73,7 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
     cost->amount[RL_TOKENS] = permit->reserved_tokens;
     cost->amount[RL_INPUT_TOKENS] = grant->input;
     cost->amount[RL_OUTPUT_TOKENS] = grant->output;
+    cost->input_ratio = grant->input_ratio;
     memset(permit->private_, 0, sizeof permit->private_);
     rl__fetch_add(&grant->lane->in_flight, UINT64_MAX);
     return 1;

@@ -14,7 +14,9 @@ struct rl__grant {
     uint64_t input;        /* reserved */
     uint64_t output;
     struct rl__taken taken;
-    uint8_t unused[5];
+    uint8_t unused;
+    uint16_t input_ratio; /* see struct rl__cost */
+    uint16_t unused_too;
     /* The level of each limiter right after the grant, less the corrections made until then: what a
      * report on this request's arrival has to be compared with. */
     int64_t snapshot[RL__SNAPSHOTS];

@@ -22,6 +22,7 @@
 #define RL__COSTS 4
 struct rl__cost {
     uint64_t amount[RL__COSTS]; /* by rl_dimension */
+    uint64_t input_ratio;       /* what the estimate of the input was multiplied by, in 1/1024 */
 };
 
 /* One limit at work in a scope, with what was learned about it. */
@@ -42,6 +43,7 @@ struct rl__entry {
     /* What learning knows; see learn.c. Learning lock. */
     struct {
         uint64_t reported;     /* the provider's number; 0: none yet */
+        uint64_t largest;      /* cost of one request that was seen; 0: none */
         uint64_t most;         /* that a report ever showed, the request itself included */
         uint64_t owed;         /* lowered by reports, and not given back yet */
         uint64_t pace;         /* share of the limit in use, in millionths */

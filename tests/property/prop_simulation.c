@@ -85,6 +85,9 @@ SCENARIO(tokens_known_half_unused, 1.02, 0, .provider = "openai", .tpm = 600000,
          .requests = 6000)
 SCENARIO(tokens_known_small_bucket, 1.02, 0, .provider = "openai", .tpm = 600000,
          .burst_seconds = 2, .config_json = OPENAI("tokens_per_minute", "600000"), .requests = 2000)
+SCENARIO(tokens_badly_estimated, 1.02, 0, .provider = "openai", .tpm = 600000, .burst_seconds = 2,
+         .config_json = OPENAI("tokens_per_minute", "600000"), .requests = 4000,
+         .badly_estimated = 1)
 SCENARIO(nothing_known_one_second_quantum, 1.06, 10, .provider = "openai", .rpm = 3000,
          .refill = SIM_QUANTUM)
 SCENARIO(nothing_known_whole_minute, 1.03, 0, .provider = "openai", .rpm = 3000,
@@ -115,6 +118,7 @@ int main(void)
         cmocka_unit_test(requests_known_whole_minute),
         cmocka_unit_test(tokens_known_half_unused),
         cmocka_unit_test(tokens_known_small_bucket),
+        cmocka_unit_test(tokens_badly_estimated),
         cmocka_unit_test(nothing_known_one_second_quantum),
         cmocka_unit_test(nothing_known_whole_minute),
         cmocka_unit_test(nothing_known_both_limits),

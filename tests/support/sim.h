@@ -22,6 +22,7 @@ struct sim_scenario {
     uint64_t burst_seconds; /* of a bucket */
     uint64_t requests, concurrency;
     uint64_t input, max_output; /* per request; half of max_output is used */
+    int badly_estimated;        /* the client guesses the input up to a third too low */
     uint64_t latency_low_ms, latency_high_ms;
     uint64_t wire_high_us; /* spread of the way there */
     unsigned fault_500_ppm, fault_503_ppm, fault_reset_ppm;

@@ -82,7 +82,7 @@ static struct rl__entry *add(struct rl__scope *scope, uint32_t dimension, uint64
 
 static struct rl__cost cost_of(uint64_t tokens)
 {
-    return (struct rl__cost){ { 1, tokens, tokens / 2, tokens - tokens / 2 } };
+    return (struct rl__cost){ .amount = { 1, tokens, tokens / 2, tokens - tokens / 2 } };
 }
 
 static void one_name_is_one_lane(void **state)
@@ -267,7 +267,7 @@ static void a_younger_limiter_owes_nothing_to_an_older_permit(void **state)
 {
     struct world *world = *state;
     struct rl__lane *lane = lane_of(world, "openai", "gpt");
-    struct rl__cost cost = cost_of(400), reserved, nothing = { { 0 } };
+    struct rl__cost cost = cost_of(400), reserved, nothing = { .amount = { 0 } };
     struct rl__refusal refusal;
     struct rl__entry *young;
     struct rl__grant grant;

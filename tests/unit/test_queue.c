@@ -51,7 +51,7 @@ static void enter(struct world *w, struct rl__waiter *waiter, int lane, uint64_t
 {
     memset(waiter, 0, sizeof *waiter);
     waiter->lane = &w->lane[lane];
-    waiter->cost = (struct rl__cost){ { 1, tokens, 0, 0 } };
+    waiter->cost = (struct rl__cost){ .amount = { 1, tokens, 0, 0 } };
     waiter->expires = expires;
     waiter->expired = RL_E_TIMEOUT;
     rl__queue_add(&w->queue, waiter, NOW);
@@ -216,8 +216,9 @@ static void a_delayed_one_keeps_its_place(void **state)
     lay(&w);
     limit(&w.model[0], RL_REQUESTS, 1, 1);
     memset(&again, 0, sizeof again);
-    again =
-        (struct rl__waiter){ .lane = &w.lane[0], .cost = { { 1, 0, 0, 0 } }, .expires = RL_NEVER };
+    again = (struct rl__waiter){ .lane = &w.lane[0],
+                                 .cost = { .amount = { 1, 0, 0, 0 } },
+                                 .expires = RL_NEVER };
     again.sequence = w.queue.next_sequence++;
     again.not_before = NOW + RL_SECOND / 2;
     rl__queue_add(&w.queue, &again, NOW);
