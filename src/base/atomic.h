@@ -34,6 +34,13 @@ static inline uint64_t rl__fetch_add(uint64_t *word, uint64_t value)
     return __atomic_fetch_add(word, value, __ATOMIC_RELAXED);
 }
 
+/* The same, where two threads meet: each writes something, then counts here, then looks at what the
+ * other has written. Of the two, the later one sees it. */
+static inline uint64_t rl__fetch_add_ordered(uint64_t *word, uint64_t value)
+{
+    return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);
+}
+
 /* 1: it was *seen and is `value` now. 0: *seen holds what it is instead; may fail for no reason. */
 static inline int rl__exchange_if(uint64_t *word, uint64_t *seen, uint64_t value)
 {

@@ -63,11 +63,13 @@ static void make_sleep(struct rl__queue *queue, struct rl__lane *lane, rl_time u
     rl__heap_push(&queue->sleeping, &lane->turn);
 }
 
+/* Unless one who came earlier has taken that place since: it stays his. */
 static void unpark(struct rl__lane *lane)
 {
     if (lane->parked_at == NULL)
         return;
-    rl__store(&lane->parked_at->parked_sequence, 0);
+    if (rl__load(&lane->parked_at->parked_sequence) == lane->parked_as)
+        rl__store(&lane->parked_at->parked_sequence, 0);
     lane->parked_at = NULL;
 }
 
@@ -86,6 +88,7 @@ static void park(struct rl__lane *lane, const struct rl__waiter *head, rl_time u
     rl__store(&entry->parked_until, until);
     rl__store(&entry->parked_sequence, head->sequence);
     lane->parked_at = entry;
+    lane->parked_as = head->sequence;
 }
 
 /* ---- in and out
@@ -109,9 +112,13 @@ void rl__queue_add(struct rl__queue *queue, struct rl__waiter *waiter, rl_time n
     if (waiter->sequence == 0)
         waiter->sequence = rl__fetch_add(&queue->next_sequence, 1);
     waiter->in_lane = 0;
-    rl__store(&queue->count, queue->count + 1);
+    /* Ordered against the look in rl__poke(): either it sees this waiter, or this waiter sees what
+     * it announces. */
+    rl__fetch_add_ordered(&queue->count, 1);
     if (waiter->expires != RL_NEVER) {
-        waiter->expiry.key[0] = waiter->expires;
+        /* Behind a gate that it cannot outlast: told at the next run. */
+        waiter->expiry.key[0] =
+            waiter->expires < waiter->lane->hopeless_checked ? 0 : waiter->expires;
         waiter->expiry.key[1] = waiter->sequence;
         rl__heap_push(&queue->expiries, &waiter->expiry);
     }
@@ -131,9 +138,12 @@ void rl__queue_remove(struct rl__queue *queue, struct rl__waiter *waiter)
 
     rl__heap_remove(waiter->in_lane ? &lane->waiters : &queue->delayed, &waiter->order);
     rl__heap_remove(&queue->expiries, &waiter->expiry);
-    rl__store(&queue->count, queue->count - 1);
+    rl__fetch_add_ordered(&queue->count, UINT64_MAX);
     if (!was_head)
         return;
+    /* Those behind it at a shared place planned for its time, which is no longer theirs. */
+    if (lane->parked_at != NULL)
+        rl__queue_poke(queue);
     unpark(lane);
     make_due(queue, lane);
 }

@@ -84,6 +84,7 @@ struct rl__lane {
     struct rl__heap waiters;     /* by arrival */
     struct rl__heap_node turn;   /* in the queue's heap of sleeping or due lanes */
     struct rl__entry *parked_at; /* where the head was held back, if a shared place */
+    uint64_t parked_as;          /* its sequence number there */
     rl_time wake_at;
     rl_time hopeless_checked; /* waiters that cannot outlast this gate have been told */
     int due;                  /* in the heap of due lanes, else of sleeping ones */

@@ -130,6 +130,50 @@ static void small_ones_do_not_pass_a_large_one_at_a_shared_limit(void **state)
     assert_ptr_equal(done[0], &small);
 }
 
+/* A retry keeps its old place in the order: it takes the place at a shared limit from a younger one
+ * of another lane, which must not clear it when it moves on. */
+static void a_retry_is_not_passed_at_a_shared_limit(void **state)
+{
+    struct rl__waiter again, young[3], *done[4];
+    struct world w;
+
+    (void)state;
+    lay(&w);
+    limit(&w.provider[0], RL_TOKENS, 10, 100);
+    memset(&again, 0, sizeof again);
+    again = (struct rl__waiter){ .lane = &w.lane[0],
+                                 .cost = { { 1, 50, 0, 0 } },
+                                 .sequence = w.queue.next_sequence++,
+                                 .expires = RL_NEVER };
+    for (int i = 0; i < 3; i++)
+        enter(&w, &young[i], 1, 10, RL_NEVER);
+    assert_int_equal(run(&w, NOW, done, 4), 0);
+    rl__queue_add(&w.queue, &again, NOW);
+    for (rl_time now = NOW; now < NOW + 5 * RL_SECOND; now += RL_SECOND / 10)
+        assert_int_equal(run(&w, now, done, 4), 0);
+    assert_int_equal(run(&w, NOW + 5 * RL_SECOND, done, 4), 1);
+    assert_ptr_equal(done[0], &again);
+    assert_int_equal(run(&w, NOW + 6 * RL_SECOND, done, 4), 1);
+    assert_ptr_equal(done[0], &young[0]);
+}
+
+static void who_leaves_a_shared_limit_wakes_those_behind(void **state)
+{
+    struct rl__waiter large, small, *done[4];
+    struct world w;
+
+    (void)state;
+    lay(&w);
+    limit(&w.provider[0], RL_TOKENS, 10, 100);
+    enter(&w, &large, 0, 50, RL_NEVER);
+    enter(&w, &small, 1, 10, RL_NEVER);
+    assert_int_equal(run(&w, NOW, done, 4), 0);
+    assert_int_equal(rl__queue_next(&w.queue), NOW + 5 * RL_SECOND);
+    rl__queue_remove(&w.queue, &large);
+    assert_int_equal(run(&w, NOW, done, 4), 0);
+    assert_int_equal(rl__queue_next(&w.queue), NOW + RL_SECOND);
+}
+
 static void both_sides_of_a_shared_limit_leave_in_order(void **state)
 {
     struct rl__waiter waiter[20], *done[20];
@@ -189,7 +233,7 @@ static void expiry_behind_a_head_is_noticed_in_time(void **state)
 
 static void a_gate_that_closes_for_too_long_is_told_to_all_who_cannot_wait(void **state)
 {
-    struct rl__waiter waiter[6], *done[8];
+    struct rl__waiter waiter[6], late, *done[8];
     struct world w;
 
     (void)state;
@@ -203,6 +247,10 @@ static void a_gate_that_closes_for_too_long_is_told_to_all_who_cannot_wait(void 
         assert_int_equal(done[i]->retry_at, NOW + 10 * RL_SECOND);
     }
     assert_int_equal(rl__queue_next(&w.queue), NOW + 10 * RL_SECOND);
+    enter(&w, &late, 0, 0, NOW + 6 * RL_SECOND); /* who comes later learns it, too */
+    assert_int_equal(run(&w, NOW, done, 8), 1);
+    assert_ptr_equal(done[0], &late);
+    assert_int_equal(late.retry_at, NOW + 10 * RL_SECOND);
     assert_int_equal(run(&w, NOW + 10 * RL_SECOND, done, 8), 3);
     assert_ptr_equal(done[0], &waiter[0]);
 }
@@ -318,6 +366,8 @@ int main(void)
         cmocka_unit_test(one_lane_leaves_in_order_of_arrival),
         cmocka_unit_test(lanes_do_not_hold_each_other_back),
         cmocka_unit_test(small_ones_do_not_pass_a_large_one_at_a_shared_limit),
+        cmocka_unit_test(a_retry_is_not_passed_at_a_shared_limit),
+        cmocka_unit_test(who_leaves_a_shared_limit_wakes_those_behind),
         cmocka_unit_test(both_sides_of_a_shared_limit_leave_in_order),
         cmocka_unit_test(who_cannot_make_it_is_told_now),
         cmocka_unit_test(expiry_behind_a_head_is_noticed_in_time),
