@@ -73,24 +73,31 @@ static void refuse(rl_permit *permit, rl_time retry_at, const struct rl__refusal
         rl__permit_refused(permit, refusal);
 }
 
-/* Asks without queueing; those who wait are not overtaken. */
-static rl_status try_now(rl_context *rl, const struct rl__ask *ask, rl_time now, rl_permit *permit)
+/* Asks without queueing. `sequence` 0: nobody waits; RL_NEVER: those who wait are not overtaken. */
+static rl_status try_now(rl_context *rl, const struct rl__ask *ask, uint64_t sequence, rl_time now,
+                         rl_permit *permit)
 {
     struct rl__refusal refusal;
     struct rl__taken taken;
-    uint64_t sequence = rl__load(&rl->locked.queue.count) == 0 ? 0 : RL_NEVER;
-    rl_status st;
+    rl_status st = rl__admit(ask->lane, &ask->cost, sequence, now, &taken, &refusal);
 
-    if (sequence != 0 && rl__heap_peek(&ask->lane->waiters) != NULL) {
-        refuse(permit, rl__max(ask->lane->wake_at, now), NULL);
-        return RL_WAIT;
-    }
-    st = rl__admit(ask->lane, &ask->cost, sequence, now, &taken, &refusal);
     if (st == RL_OK)
         grant(rl, permit, ask->lane, &ask->cost, &taken, now);
     else
         refuse(permit, refusal.retry_at, &refusal);
     return st;
+}
+
+/* Somebody waits; under `lock`. */
+static rl_status try_behind(rl_context *rl, const struct rl__ask *ask, rl_time now,
+                            rl_permit *permit)
+{
+    if (rl->locked.closing)
+        return RL_E_CLOSED;
+    if (rl__heap_peek(&ask->lane->waiters) == NULL)
+        return try_now(rl, ask, RL_NEVER, now, permit);
+    refuse(permit, rl__max(ask->lane->wake_at, now), NULL);
+    return RL_WAIT;
 }
 
 /* The usual case, nobody waiting, takes no lock. */
@@ -100,9 +107,9 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
     rl_status st;
 
     if (rl__load(&rl->locked.queue.count) == 0)
-        return try_now(rl, ask, now, permit);
+        return try_now(rl, ask, 0, now, permit);
     rl__lock(&rl->lock);
-    st = rl->locked.closing ? RL_E_CLOSED : try_now(rl, ask, now, permit);
+    st = try_behind(rl, ask, now, permit);
     rl__unlock(&rl->lock);
     return st;
 }
@@ -151,9 +158,11 @@ void rl__call_leader(rl_context *rl)
         rl__wake_one(&sleeper->wake);
 }
 
+/* Adding nothing is no mere look: see rl__queue_add(). A waiter that counted itself before is seen
+ * here; one that does so later sees what the caller has changed. */
 void rl__poke(rl_context *rl)
 {
-    if (rl__load(&rl->locked.queue.count) == 0)
+    if (rl__fetch_add_ordered(&rl->locked.queue.count, 0) == 0)
         return;
     rl__lock(&rl->lock);
     rl__queue_poke(&rl->locked.queue);
@@ -206,7 +215,7 @@ static rl_status check_room(const rl_context *rl)
 {
     if (rl->locked.closing)
         return RL_E_CLOSED;
-    return rl->locked.queue.count >= rl->config.queue_max_size ? RL_E_QUEUE_FULL : RL_OK;
+    return rl__load(&rl->locked.queue.count) >= rl->config.queue_max_size ? RL_E_QUEUE_FULL : RL_OK;
 }
 
 static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,
@@ -237,24 +246,34 @@ static void sit_out(rl_context *rl, struct rl__party *party)
     rl__call_leader(rl); /* if we led, somebody else has to */
 }
 
-rl_status rl__acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
-                               uint64_t *sequence, rl_permit *permit)
+static rl_status acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                                  uint64_t sequence, rl_permit *permit, rl_time *now)
 {
     struct rl__party party = { .blocking = 1, .permit = permit };
     rl_status st;
 
     if ((st = rl__condition_init(&party.wake)) != RL_OK)
         return st;
-    lay_waiter(&party, ask, not_before, *sequence);
+    lay_waiter(&party, ask, not_before, sequence);
     rl__lock(&rl->lock);
     if ((st = check_room(rl)) == RL_OK) {
         sit_out(rl, &party);
         st = party.waiter.status;
-        *sequence = party.waiter.sequence;
+        *now = rl__now(&rl->env);
     }
     rl__unlock(&rl->lock);
     rl__condition_deinit(&party.wake);
     return st;
+}
+
+rl_status rl__acquire(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                      uint64_t sequence, rl_permit *permit, rl_time *now)
+{
+    rl_status st = RL_WAIT;
+
+    if (not_before <= *now)
+        st = try_quickly(rl, ask, *now, permit);
+    return st == RL_WAIT ? acquire_blocking(rl, ask, not_before, sequence, permit, now) : st;
 }
 
 /* ---- the public doors
@@ -278,7 +297,6 @@ rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *p
 rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permit)
 {
     struct rl__ask ask;
-    uint64_t sequence = 0;
     rl_time now;
     rl_status st;
 
@@ -288,8 +306,7 @@ rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permi
     now = rl__now(&rl->env);
     if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)
         return st;
-    st = try_quickly(rl, &ask, now, permit);
-    return st == RL_WAIT ? rl__acquire_blocking(rl, &ask, 0, &sequence, permit) : st;
+    return rl__acquire(rl, &ask, 0, 0, permit, &now);
 }
 
 rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,

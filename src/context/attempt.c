@@ -78,17 +78,20 @@ int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attem
 {
     struct rl__ask ask;
     struct rl__course *course;
+    rl_time now;
     rl_status st;
 
     if (prepare(rl, request, attempt, &ask) != RL_OK)
         return 0;
     course = course_of(attempt);
-    st = rl__acquire_blocking(rl, &ask, course->not_before, &course->sequence, &attempt->permit);
+    attempt->permit.retry_at = RL_NEVER; /* should it not even come to asking */
+    now = rl__now(&rl->env);
+    st = rl__acquire(rl, &ask, course->not_before, course->sequence, &attempt->permit, &now);
     if (st == RL_OK) {
         begin(attempt, &ask, attempt->permit.granted_at);
         return 1;
     }
-    over(attempt, st, attempt->permit.retry_at, rl__now(&rl->env));
+    over(attempt, st, attempt->permit.retry_at, now);
     return 0;
 }
 
@@ -195,8 +198,10 @@ rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attemp
     if ((st = prepare(rl, request, attempt, &ask)) != RL_OK)
         return st;
     course = course_of(attempt);
-    if ((party = rl__alloc_zeroed(&rl->env, 1, sizeof *party)) == NULL)
+    if ((party = rl__alloc_zeroed(&rl->env, 1, sizeof *party)) == NULL) {
+        over(attempt, RL_E_NOMEM, RL_NEVER, rl__now(&rl->env));
         return RL_E_NOMEM;
+    }
     *party = (struct rl__party){
         .permit = &attempt->permit, .attempt = attempt, .fn = fn, .user = user
     };
@@ -243,17 +248,31 @@ static struct rl__party *next_ready(rl_context *rl)
     return party;
 }
 
+/* Granted, and nobody was told yet: nothing may begin any more. */
+static void take_back(rl_context *rl, struct rl__party *party)
+{
+    if (party->waiter.status != RL_OK)
+        return;
+    (void)rl_cancel(rl, party->permit); /* just granted: it is held */
+    party->waiter.status = RL_E_CLOSED;
+    party->waiter.retry_at = RL_NEVER;
+}
+
 size_t rl_dispatch(rl_context *rl)
 {
     struct rl__party *party;
     size_t count = 0;
+    int closing;
 
     if (rl == NULL)
         return 0;
     rl__lock(&rl->lock);
     rl__run_queue_locked(rl, rl__now(&rl->env));
     while ((party = next_ready(rl)) != NULL) {
+        closing = rl->locked.closing;
         rl__unlock(&rl->lock);
+        if (closing)
+            take_back(rl, party);
         hand_over(rl, party);
         count++;
         rl__lock(&rl->lock);

@@ -63,9 +63,11 @@ struct rl__ask { /* a request, read and checked */
 /* Reads a request; `started` is when its deadline began to run. */
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask);
-/* Waits as the request allows; `not_before` and `sequence` come from earlier attempts, 0: none. */
-rl_status rl__acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
-                               uint64_t *sequence, rl_permit *permit);
+/* Asks, and waits as the request allows; `not_before` and `sequence` come from earlier attempts, 0:
+ * none. `now` comes in as the time, and goes out as it is then: after RL_E_CLOSED the context may
+ * be gone already, and must not be asked for it. */
+rl_status rl__acquire(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
+                      uint64_t sequence, rl_permit *permit, rl_time *now);
 /* Queues a submitted attempt; on RL_OK it will end up among the ready ones. */
 rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
                              struct rl__party *party);

@@ -499,6 +499,53 @@ static void closing_tells_all_who_wait(void **state)
         assert_int_equal(attempt[i].status, RL_E_CLOSED);
 }
 
+static void attempt_blocking(rl_context *rl, const rl_request *request)
+{
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    assert_int_equal(rl_next_attempt(rl, request, &attempt), 1); /* waits behind the two */
+    rl_attempt_abandon(rl, &attempt);
+}
+
+/* A dispatch that runs while the context closes hands over nothing that would then be sent. */
+static void closing_takes_back_what_was_granted_and_not_told(void **state)
+{
+    rl_context *rl = open_with(NULL);
+    rl_request request = ask("p");
+    rl_attempt attempt[2] = { RL_ATTEMPT_INIT, RL_ATTEMPT_INIT };
+
+    (void)state;
+    seen = (struct seen){ 0 };
+    for (intptr_t i = 0; i < 2; i++)
+        assert_int_equal(rl_attempt_submit(rl, &request, &attempt[i], on_ready, (void *)i), RL_OK);
+    /* A blocking call runs the queue for all: both are granted now, and nobody has told them. */
+    attempt_blocking(rl, &request);
+    rl_close(rl);
+    assert_int_equal(seen.ready, 0);
+    assert_int_equal(seen.over, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(attempt[i].status, RL_E_CLOSED);
+        assert_int_equal(attempt[i].permit.private_[0], 0);
+    }
+}
+
+/* A queue without places is no reason to refuse an attempt that need not wait. */
+static void attempts_need_no_place_to_go_at_once(void **state)
+{
+    rl_context *rl = open_with(
+        "{\"queue\": {\"max_size\": 0}, \"providers\": {\"p\": {\"requests_per_minute\": 60}}}");
+    rl_request request = ask("p");
+    rl_attempt first = RL_ATTEMPT_INIT, second = RL_ATTEMPT_INIT;
+
+    (void)state;
+    assert_int_equal(rl_next_attempt(rl, &request, &first), 1);
+    assert_int_equal(rl_next_attempt(rl, &request, &second), 0);
+    assert_int_equal(second.status, RL_E_QUEUE_FULL);
+    assert_int_equal(second.retry_at, 1001 * RL_SECOND);
+    rl_attempt_abandon(rl, &first);
+    rl_close(rl);
+}
+
 static void a_settled_request_lets_the_next_one_go_earlier(void **state)
 {
     rl_context *rl = open_with("{\"providers\": {\"p\": {\"tokens_per_minute\": 600}}}");
@@ -582,6 +629,8 @@ int main(void)
         cmocka_unit_test(events_come_in_order_and_on_time),
         cmocka_unit_test(cancelling_takes_out_just_that_one),
         cmocka_unit_test(closing_tells_all_who_wait),
+        cmocka_unit_test(closing_takes_back_what_was_granted_and_not_told),
+        cmocka_unit_test(attempts_need_no_place_to_go_at_once),
         cmocka_unit_test(a_settled_request_lets_the_next_one_go_earlier),
         cmocka_unit_test(wrong_arguments_are_said_so),
     };

@@ -53,6 +53,25 @@ static void *acquire_and_settle(void *user)
     return NULL;
 }
 
+static void *acquire_and_cancel(void *user)
+{
+    struct crowd *crowd = user;
+    rl_request request = RL_REQUEST_INIT;
+
+    request.provider = "generic";
+    request.model = "m";
+    request.max_wait_ms = RL_NEVER;
+    for (int i = 0; i < crowd->rounds; i++) {
+        rl_permit permit;
+
+        if (rl_acquire(crowd->rl, &request, &permit) != RL_OK)
+            break;
+        rl__fetch_add(&crowd->granted, 1);
+        (void)rl_cancel(crowd->rl, &permit);
+    }
+    return NULL;
+}
+
 static void open_crowd(struct crowd *crowd, const char *json, int rounds)
 {
     rl_options options = RL_OPTIONS_INIT;
@@ -160,12 +179,75 @@ static void a_days_budget_is_never_passed(void **state)
     rl_close(crowd.rl);
 }
 
+/* Two threads share the one place that is left while no limit is known: whoever waits for it is
+ * woken by the other, or both would hang. */
+static void the_last_wake_up_is_not_lost(void **state)
+{
+    enum { PLACES = 4 };
+    rl_request request = RL_REQUEST_INIT;
+    rl_permit held[PLACES - 1];
+    pthread_t thread[2];
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, "{}", 20000);
+    request.provider = "generic";
+    request.model = "m";
+    for (int i = 0; i < PLACES - 1; i++)
+        assert_int_equal(rl_try_acquire(crowd.rl, &request, &held[i]), RL_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, acquire_and_cancel, &crowd), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(crowd.granted, 2 * crowd.rounds);
+    for (int i = 0; i < PLACES - 1; i++)
+        assert_int_equal(rl_cancel(crowd.rl, &held[i]), RL_OK);
+    rl_close(crowd.rl);
+}
+
+/* The context may be gone when the last call returns: nothing of it may be touched then. */
+static void *one_attempt(void *user)
+{
+    struct crowd *crowd = user;
+    rl_request request = RL_REQUEST_INIT;
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    request.provider = "generic";
+    request.max_wait_ms = RL_NEVER;
+    if (!rl_next_attempt(crowd->rl, &request, &attempt))
+        rl__fetch_add(attempt.status == RL_E_CLOSED ? &crowd->closed : &crowd->other, 1);
+    else
+        rl__fetch_add(&crowd->granted, 1);
+    return NULL;
+}
+
+static void closing_is_not_outlived_by_an_attempt(void **state)
+{
+    rl_stats stats = { .size = sizeof stats };
+    pthread_t thread[THREADS];
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, "{\"providers\": {\"generic\": {\"requests_per_day\": 2}}}", 1);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, one_attempt, &crowd), 0);
+    do {
+        assert_int_equal(rl_stats_get(crowd.rl, &stats), RL_OK);
+    } while (stats.waiting + stats.granted < THREADS);
+    rl_close(crowd.rl);
+    join(thread);
+    assert_int_equal(crowd.other, 0);
+    assert_int_equal(crowd.granted + crowd.closed, THREADS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_gets_a_turn),
         cmocka_unit_test(closing_frees_all_who_are_blocked),
         cmocka_unit_test(a_days_budget_is_never_passed),
+        cmocka_unit_test(the_last_wake_up_is_not_lost),
+        cmocka_unit_test(closing_is_not_outlived_by_an_attempt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
