@@ -31,6 +31,21 @@ static void read_times(const rl_context *rl, const rl_request *request, rl_time 
     }
 }
 
+/* What was learned about estimates makes a reservation larger. It may not make it larger than a
+ * limit: that would refuse for good what was never asked, and no answer could ever correct it. */
+static struct rl__cost cost_of(const struct rl__traits *traits, const struct rl__lane *lane,
+                               const rl_request *request)
+{
+    uint64_t ratio = rl__load(&lane->input_ratio);
+    struct rl__cost cost =
+        rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, ratio);
+
+    if (ratio > RL__RATIO_EVEN && !rl__admit_fits(lane, &cost))
+        cost = rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens,
+                                  RL__RATIO_EVEN);
+    return cost;
+}
+
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask)
 {
@@ -46,8 +61,7 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
     if ((st = rl__registry_lane(&rl->registry, own.provider, own.model, &ask->lane)) != RL_OK)
         return st;
     ask->traits = rl__provider_traits(ask->lane->provider);
-    ask->cost = rl__charge_reserve(ask->traits, own.input_tokens, own.max_output_tokens,
-                                   rl__load(&ask->lane->input_ratio));
+    ask->cost = cost_of(ask->traits, ask->lane, &own);
     read_times(rl, &own, started, now, ask);
     return RL_OK;
 }

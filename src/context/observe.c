@@ -10,9 +10,12 @@
 
 #include <string.h>
 
-/* After a refusal without a hint the gate closes for 1 s, doubling with each further episode. */
+/* After a refusal without a hint the gate closes for 1 s, doubling with each further episode. A
+ * hint is believed; but where refusal follows upon refusal although it was kept ("0", again and
+ * again), the same holds from the fourth on. */
 #define BARE_FIRST     RL_SECOND
 #define BARE_DOUBLINGS 5 /* 32 s at most */
+#define HINTS_BELIEVED 3
 
 struct observation {
     rl_context *rl;
@@ -26,16 +29,16 @@ struct observation {
     uint64_t learned;
 };
 
-static rl_duration bare_wait(struct rl__lane *lane, rl_time sent_at, rl_time now)
+/* What we would wait if nothing was said; 0: the hint will do, or nothing is needed. */
+static rl_duration own_wait(struct rl__lane *lane, int hinted, rl_time sent_at, rl_time now)
 {
-    rl_duration wait;
+    uint64_t believed = hinted ? HINTS_BELIEVED : 0, episodes = lane->bare_episodes;
 
     if (lane->bare_at != 0 && sent_at <= lane->bare_at)
         return 0; /* sent before the last one was noticed: the gate is closed for it already */
-    wait = BARE_FIRST << rl__min(lane->bare_episodes, BARE_DOUBLINGS);
     lane->bare_episodes++;
     lane->bare_at = now;
-    return wait;
+    return episodes < believed ? 0 : BARE_FIRST << rl__min(episodes - believed, BARE_DOUBLINGS);
 }
 
 /* Until when the scope is closed; never longer than anybody would wait, whatever the answer says.
@@ -43,13 +46,12 @@ static rl_duration bare_wait(struct rl__lane *lane, rl_time sent_at, rl_time now
 static rl_time opening_time(struct observation *o)
 {
     rl_duration longest = rl__mul_sat(o->rl->config.retry.max_hint_ms, RL_MILLISECOND);
-    rl_duration hint = o->answer->retry_after;
+    rl_duration hint = o->answer->retry_after, own = 0;
+    int hinted = hint != RL_NEVER;
 
-    if (hint == RL_NEVER)
-        hint = o->answer->outcome == RL_OUTCOME_RATE_LIMITED
-                   ? bare_wait(o->lane, o->sent_at, o->now)
-                   : 0;
-    return rl__add_sat(o->now, rl__min(hint, longest));
+    if (o->answer->outcome == RL_OUTCOME_RATE_LIMITED)
+        own = own_wait(o->lane, hinted, o->sent_at, o->now);
+    return rl__add_sat(o->now, rl__min(rl__max(hinted ? hint : 0, own), longest));
 }
 
 static void close_gate(struct observation *o, rl_time opens)

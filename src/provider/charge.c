@@ -53,13 +53,13 @@ struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl
     uint64_t input = reserved->amount[RL_INPUT_TOKENS];
     uint64_t output = reserved->amount[RL_OUTPUT_TOKENS];
 
-    if ((usage->has & RL_HAS_INPUT) != 0)
+    if ((usage->has & RL_HAS_INPUT) != 0 && usage->input_tokens <= RL__USAGE_MAX)
         input = usage->input_tokens;
     if (traits->cached_is_free && (usage->has & RL_HAS_CACHED_INPUT) != 0)
         input = rl__sub_sat(input, usage->cached_input_tokens);
-    if ((usage->has & RL_HAS_OUTPUT) != 0)
+    if ((usage->has & RL_HAS_OUTPUT) != 0 && usage->output_tokens <= RL__USAGE_MAX)
         output = usage->output_tokens;
-    return cost_of(traits, rl__min(input, RL_AMOUNT_MAX), rl__min(output, RL_AMOUNT_MAX));
+    return cost_of(traits, input, output);
 }
 
 /* Where no provider says what a failed request costs, the cautious reading holds: it was counted.

@@ -20,7 +20,11 @@ const struct rl__traits *rl__traits_find(const char *dialect);
 /* What is assumed when a request declares no cap on its output. */
 #define RL__OUTPUT_DEFAULT 1024
 
+/* No single request uses more tokens; a number above is a mistake, and not believed. */
+#define RL__USAGE_MAX (UINT64_C(1) << 30)
+
 /* `ratio`: actual over estimated input seen so far, in 1/1024. */
+#define RL__RATIO_EVEN 1024
 struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
                                    uint64_t max_output, uint64_t ratio);
 /* What was used: members that `usage` does not have stay as reserved. */

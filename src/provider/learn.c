@@ -61,8 +61,9 @@ static uint64_t small_burst(const struct rl__entry *entry)
 /* What a reported or configured number comes to, for an entry in its present state. */
 static rl_limit limit_for(const struct rl__entry *entry, const struct rl__traits *traits)
 {
-    uint64_t amount = rl__min(entry->configured,
-                              entry->learned.reported != 0 ? entry->learned.reported : RL_NEVER);
+    uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
+    uint64_t amount =
+        rl__min(entry->configured, entry->learned.reported != 0 ? reported : RL_NEVER);
     rl_limit limit = rl__limit_first(traits, amount, entry->period);
 
     /* A share of a small number would round to nothing much: the period grows instead. */
@@ -222,7 +223,7 @@ static void watch_refill(struct rl__entry *entry, const rl_limit_report *report,
     }
     entry->learned.watched++;
     entry->learned.watched_cost = rl__add_sat(entry->learned.watched_cost, cost);
-    if (entry->learned.watched < 20 || now - entry->learned.watched_at < RL_SECOND)
+    if (entry->learned.watched < 20 || rl__sub_sat(now, entry->learned.watched_at) < RL_SECOND)
         return;
     gone = entry->learned.watched_from - report->remaining;
     entry->learned.refills = gone < entry->learned.watched_cost / 2;
@@ -280,6 +281,14 @@ static rl_duration window_of(const rl_limit_report *report, const struct rl__tra
     return reset <= RL_HOUR ? RL_HOUR : RL_DAY;
 }
 
+/* What the provider has just let pass proves that its limit is no smaller, whatever it says. Else a
+ * number that is wrong once would make every request too large, and nothing would ever be sent that
+ * could put it right. */
+static uint64_t passed(const rl_limit_report *report, const struct rl__lesson *lesson)
+{
+    return lesson->passed ? lesson->cost.amount[report->dimension] : 0;
+}
+
 /* The entry that a report speaks of; NULL: none, and none was to be made. */
 static struct rl__entry *entry_for(struct rl__lane *lane, const rl_limit_report *report,
                                    struct rl__lesson *lesson, int *is_new, rl_time now)
@@ -294,7 +303,7 @@ static struct rl__entry *entry_for(struct rl__lane *lane, const rl_limit_report 
         entry = rl__scope_find(lane->scope[1], report->dimension, window);
     if (entry != NULL || !lesson->auto_detect || (report->has & RL_HAS_LIMIT) == 0)
         return entry;
-    limit = rl__limit_first(lesson->traits, report->limit, window);
+    limit = rl__limit_first(lesson->traits, rl__max(report->limit, passed(report, lesson)), window);
     if (rl__scope_add(inner, report->dimension, &limit, RL_SOURCE_ANSWER, now, &entry) != RL_OK)
         return NULL;
     *is_new = 1;
@@ -302,12 +311,24 @@ static struct rl__entry *entry_for(struct rl__lane *lane, const rl_limit_report 
     return entry;
 }
 
+/* Less than half, all of a sudden: believed when the next report says the same. Until then
+ * `remaining`, which cannot be more, holds us back. */
+static int is_doubtful(struct rl__entry *entry, const rl_limit_report *report)
+{
+    uint64_t before = entry->learned.doubted;
+    int small = report->limit < entry->learned.reported / 2;
+
+    entry->learned.doubted = small ? report->limit : 0;
+    return small && report->limit != before;
+}
+
 static void follow_limit(struct rl__entry *entry, const rl_limit_report *report,
                          struct rl__lesson *lesson, rl_time now)
 {
     rl_limit limit;
 
-    if ((report->has & RL_HAS_LIMIT) == 0 || report->limit == 0 ||
+    entry->learned.proven = rl__max(entry->learned.proven, passed(report, lesson));
+    if ((report->has & RL_HAS_LIMIT) == 0 || report->limit == 0 || is_doubtful(entry, report) ||
         report->limit == entry->learned.reported)
         return;
     lesson->learned += entry->learned.reported != 0;
@@ -329,6 +350,7 @@ static void follow_report(struct rl__lane *lane, const struct rl__grant *grant,
         return;
     if (is_new) {
         entry->learned.reported = report->limit;
+        entry->learned.proven = passed(report, lesson);
         start_level(entry, report, lane, now);
         return;
     }
@@ -493,6 +515,7 @@ static void make_room(struct rl__scope *scope, const struct rl__lesson *lesson, 
 void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, const rl_answer *answer,
                       struct rl__lesson *lesson, rl_time now)
 {
+    lesson->passed = answer->outcome == RL_OUTCOME_OK;
     for (uint32_t i = 0; i < answer->report_count; i++)
         follow_report(lane, grant, &answer->report[i], lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
@@ -531,7 +554,7 @@ void rl__learn_input(struct rl__lane *lane, const struct rl__grant *grant, uint6
 {
     uint64_t ratio = rl__load(&lane->input_ratio), seen;
 
-    if (grant->input == 0 || actual == 0)
+    if (grant->input == 0 || actual == 0 || actual > RL__USAGE_MAX)
         return;
     /* Against the ratio that this very request was reserved with: others are under way with older
      * ones. Up at once, as too little means a refusal; down slowly. */

@@ -35,6 +35,7 @@ struct rl__lesson {
     int sole_model;  /* the provider's own limits speak of this one model */
     rl_time sent_at;
     struct rl__cost cost; /* what was reserved */
+    int passed;           /* it was a success; rl__learn_answer() sets it */
     uint64_t learned;     /* out: limits found or changed */
 };
 

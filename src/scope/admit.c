@@ -86,6 +86,18 @@ rl_status rl__admit_peek(struct rl__lane *lane, const struct rl__cost *cost, uin
     return refusal->by == RL__HELD_BY_NOTHING ? RL_OK : RL_WAIT;
 }
 
+int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
+{
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
+            const struct rl__entry *entry = &lane->scope[s]->entry[i];
+
+            if (cost->amount[entry->dimension] > rl__load(&entry->limiter.plan.word[0]))
+                return 0; /* the amount; see rl_plan */
+        }
+    return 1;
+}
+
 static void give_back(struct rl__lane *lane, const struct rl__cost *cost,
                       const struct rl__taken *taken, rl_time now)
 {

@@ -36,5 +36,7 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__cost *cost, uint64_t
 /* Asks and takes nothing. */
 rl_status rl__admit_peek(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
                          rl_time now, struct rl__refusal *refusal);
+/* Whether no limit is smaller than `cost`, so that waiting may help. */
+int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost);
 
 #endif

@@ -2,6 +2,8 @@
 /* Owns the life of a permit: started once, ended once. */
 #include "scope/permit.h"
 
+#include "base/arith.h"
+
 #include <string.h>
 
 _Static_assert(sizeof(struct rl__grant) <= sizeof(((rl_permit *)0)->private_),
@@ -64,6 +66,16 @@ void rl__permit_refused(rl_permit *permit, const struct rl__refusal *refusal)
     memcpy(permit->private_, &refused, sizeof refused);
 }
 
+/* A permit that was copied and ended twice would else wrap around, and a lane that counts 2^64 in
+ * flight admits nobody. */
+static void one_less(uint64_t *count)
+{
+    uint64_t seen = rl__load(count);
+
+    while (seen > 0 && !rl__exchange_if(count, &seen, seen - 1))
+        ;
+}
+
 int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost *cost)
 {
     memcpy(grant, permit->private_, sizeof *grant);
@@ -75,14 +87,18 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
     cost->amount[RL_OUTPUT_TOKENS] = grant->output;
     cost->input_ratio = grant->input_ratio;
     memset(permit->private_, 0, sizeof permit->private_);
-    rl__fetch_add(&grant->lane->in_flight, UINT64_MAX);
+    one_less(&grant->lane->in_flight);
     return 1;
 }
 
+/* What was used beyond the reservation becomes debt, but of one period at most: more than a whole
+ * limit cannot have passed the provider, and a wrong number must not close us for years. */
 static void book(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_time now)
 {
+    uint64_t most = rl__load(&entry->limiter.plan.word[0]); /* the amount; see rl_plan */
+
     if (used > reserved)
-        rl_limiter_charge(&entry->limiter, used - reserved, now);
+        rl_limiter_charge(&entry->limiter, rl__min(used - reserved, most), now);
     else if (used < reserved)
         rl_limiter_give_back(&entry->limiter, reserved - used, now);
 }

@@ -44,6 +44,8 @@ struct rl__entry {
     struct {
         uint64_t reported;     /* the provider's number; 0: none yet */
         uint64_t largest;      /* cost of one request that was seen; 0: none */
+        uint64_t doubted;      /* a much smaller one, seen once; 0: none */
+        uint64_t proven;       /* the largest cost that the provider let pass */
         uint64_t most;         /* that a report ever showed, the request itself included */
         uint64_t owed;         /* lowered by reports, and not given back yet */
         uint64_t pace;         /* share of the limit in use, in millionths */
@@ -77,7 +79,7 @@ struct rl__lane {
     uint64_t probe_window;
     uint64_t probe_credit;  /* answers towards the next step of the window; learning lock */
     rl_time probe_cut_at;   /* last narrowing; 0: none yet; learning lock */
-    uint64_t bare_episodes; /* of refusals without a hint, in a row; learning lock */
+    uint64_t bare_episodes; /* of refusals, in a row without a success; learning lock */
     rl_time bare_at;        /* when the last of them was noticed; learning lock */
     uint64_t input_ratio; /* actual over estimated input tokens, in 1/1024; learning lock writes */
     /* Queue lock: */

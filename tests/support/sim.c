@@ -2,6 +2,8 @@
 /* Owns the simulated provider and the batch that is sent to it. */
 #include "sim.h"
 
+#include "base/arith.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
  * -----------------------------------------------------------------------------------------------------------
  */
 
-enum kind { ARRIVAL, ANSWER, NEIGHBOUR, CHANGE };
+enum kind { ARRIVAL, ANSWER, NEIGHBOUR, CHANGE, STEP };
 
 struct event {
     rl_time at;
@@ -25,7 +27,8 @@ struct event {
 struct job {
     rl_attempt attempt;
     int done, answered; /* 200s sent for it */
-    uint64_t status;    /* of the answer under way */
+    int lies;
+    uint64_t status; /* of the answer under way */
     int reset;
     uint64_t hint_ms;
     char limit[2][32], left[2][32], full[2][48];
@@ -51,7 +54,8 @@ struct sim {
     struct job *jobs;
     size_t next_job, pending, done;
     struct meter rpm, tpm;
-    rl_time announced;
+    rl_time announced, begin;
+    uint64_t first_rpm;
 };
 
 static uint64_t draw(struct sim *sim)
@@ -223,6 +227,42 @@ static void fill_headers(struct sim *sim, struct job *job)
         report(sim, &sim->tpm, job->limit[1], job->left[1], job->full[1]);
 }
 
+/* Bends what fill_headers() wrote. */
+static void lie(struct sim *sim, struct job *job)
+{
+    job->lies = sim->s->lie != SIM_TRUTH && draw(sim) % 1000000 < sim->s->lie_ppm;
+    for (int d = 0; job->lies && d < 2; d++) {
+        if (job->limit[d][0] == '\0')
+            continue;
+        switch (sim->s->lie) {
+        case SIM_LIMIT_ONE:
+            snprintf(job->limit[d], sizeof job->limit[d], "1");
+            break;
+        case SIM_LIMIT_ZERO:
+            snprintf(job->limit[d], sizeof job->limit[d], "0");
+            break;
+        case SIM_LIMIT_TENTH:
+            snprintf(job->limit[d], sizeof job->limit[d], "%" PRIu64,
+                     (d == 0 ? &sim->rpm : &sim->tpm)->per_minute / 10);
+            break;
+        case SIM_RESET_YEARS:
+            snprintf(job->full[d], sizeof job->full[d], "87600h0m0s");
+            snprintf(job->left[d], sizeof job->left[d], "0");
+            break;
+        case SIM_LEFT_NONE:
+            snprintf(job->left[d], sizeof job->left[d], "0");
+            break;
+        case SIM_LEFT_HUGE:
+            snprintf(job->left[d], sizeof job->left[d], "9007199254740992");
+            break;
+        case SIM_TRUTH:
+        case SIM_USAGE_HUGE:
+        case SIM_USAGE_EIGHTFOLD:
+            break;
+        }
+    }
+}
+
 static void refuse(struct sim *sim, struct job *job, rl_duration wait)
 {
     rl_time now = sim->clock.now;
@@ -252,6 +292,7 @@ static void admit(struct sim *sim, struct job *job)
     else if (dice < sim->s->fault_500_ppm + sim->s->fault_503_ppm + sim->s->fault_reset_ppm)
         job->reset = 1;
     fill_headers(sim, job);
+    lie(sim, job);
     push(sim, sim->clock.now + ms * RL_MILLISECOND, ANSWER, (size_t)(job - sim->jobs));
 }
 
@@ -269,7 +310,7 @@ static void arrive(struct sim *sim, size_t index)
     other = missing(sim, &sim->tpm, tokens_reserved(sim), now);
     if (other > wait)
         wait = other;
-    if (wait > 0)
+    if (wait > 0 || draw(sim) % 1000000 < sim->s->fault_429_ppm)
         refuse(sim, job, wait);
     else
         admit(sim, job);
@@ -312,12 +353,18 @@ static void answer(struct sim *sim, size_t index)
         headers[n++] = header("retry-after-ms", hint);
     }
     snprintf(body, sizeof body, "{\"error\":{\"code\":\"rate_limit_exceeded\"}}");
-    if (job->status == 200)
+    if (job->status == 200) {
+        uint64_t input = sim->s->input;
+
+        if (job->lies && sim->s->lie == SIM_USAGE_HUGE)
+            input = UINT64_C(1) << 50;
+        if (job->lies && sim->s->lie == SIM_USAGE_EIGHTFOLD)
+            input *= 8;
         snprintf(body, sizeof body,
                  "{\"usage\":{\"prompt_tokens\":%" PRIu64 ",\"completion_tokens\":%" PRIu64
                  ",\"total_tokens\":%" PRIu64 "}}",
-                 sim->s->input, sim->s->max_output / 2, sim->s->input + sim->s->max_output / 2);
-    else if (job->status >= 500)
+                 input, sim->s->max_output / 2, input + sim->s->max_output / 2);
+    } else if (job->status >= 500)
         snprintf(body, sizeof body, "{\"error\":{\"message\":\"x\",\"type\":\"server_error\"}}");
     response.status = job->reset ? 0 : job->status;
     response.failure = job->reset ? RL_FAILURE_RESET : RL_FAILURE_NONE;
@@ -409,28 +456,77 @@ static void happen(struct sim *sim, const struct event *event)
     case NEIGHBOUR:
         neighbour(sim);
         break;
+    case STEP: /* now the loop looks at the clock again */
+        break;
     case CHANGE:
         refresh(sim, &sim->rpm, sim->clock.now);
-        sim->rpm.per_minute = sim->s->change_to_rpm;
-        sim->rpm.capacity = sim->s->change_to_rpm * sim->s->burst_seconds * RL_SECOND;
+        sim->rpm.per_minute = event->job == 0 ? sim->s->change_to_rpm : sim->first_rpm;
+        sim->rpm.capacity = sim->rpm.per_minute * sim->s->burst_seconds * RL_SECOND;
+        if (sim->rpm.level > sim->rpm.capacity)
+            sim->rpm.level = sim->rpm.capacity;
         break;
     }
 }
 
-static double ideal_of(const struct sim_scenario *s, const struct meter *m, double cost)
+static double ideal_of(const struct sim_scenario *s, uint64_t per_minute, double cost)
 {
-    double burst = s->refill == SIM_BUCKET ? (double)(m->per_minute * s->burst_seconds) / 60 : 0;
+    double burst = s->refill == SIM_BUCKET ? (double)(per_minute * s->burst_seconds) / 60 : 0;
 
-    return m->per_minute == 0 || cost <= burst ? 0 : (cost - burst) * 60 / (double)m->per_minute;
+    return per_minute == 0 || cost <= burst ? 0 : (cost - burst) * 60 / (double)per_minute;
+}
+
+/* The neighbour's share is not ours, and a limit that changes gives so much before, between and
+ * after. */
+static double ideal_requests(const struct sim_scenario *s)
+{
+    double at = (double)s->change_at_s, back = (double)s->change_back_at_s, seconds;
+    double before, after = (double)s->change_to_rpm / 60;
+    uint64_t rpm = s->rpm - (s->rpm == 0 ? 0 : s->neighbour_rpm);
+
+    seconds = ideal_of(s, rpm, (double)s->requests);
+    if (s->change_at_s == 0 || seconds <= at)
+        return seconds;
+    before = (double)rpm / 60;
+    seconds = at + (seconds - at) * before / after;
+    return s->change_back_at_s == 0 || seconds <= back ? seconds
+                                                       : back + (seconds - back) * after / before;
+}
+
+/* The client's own clock. */
+static int64_t set_by(const struct sim *sim)
+{
+    return sim->s->step_at_s != 0 && sim->clock.now >= sim->begin + sim->s->step_at_s * RL_SECOND
+               ? sim->s->step_ms * (int64_t)RL_MILLISECOND
+               : 0;
+}
+
+static rl_time client_now(void *user)
+{
+    struct sim *sim = user;
+
+    return sim->clock.now + (uint64_t)set_by(sim);
+}
+
+static rl_wall_time client_wall(void *user)
+{
+    return (rl_wall_time)client_now(user);
+}
+
+static uint64_t client_random(void *user)
+{
+    return vclock_random(&((struct sim *)user)->clock);
 }
 
 static void open_context(struct sim *sim)
 {
     rl_options options = RL_OPTIONS_INIT;
-    rl_hooks hooks = vclock_hooks(&sim->clock);
+    rl_hooks hooks = RL_HOOKS_INIT;
     char error[256];
 
-    hooks.sleep_until = NULL;
+    hooks.user = sim;
+    hooks.now = client_now;
+    hooks.wall = client_wall;
+    hooks.random = client_random;
     options.hooks = &hooks;
     options.config_json = sim->s->config_json;
     options.error = error;
@@ -450,7 +546,8 @@ void sim_run(const struct sim_scenario *scenario, struct sim_result *result)
     *result = (struct sim_result){ 0 };
     sim.clock = (struct vclock){ .now = 1000 * RL_SECOND + scenario->seed % RL_SECOND,
                                  .random = scenario->seed };
-    begin = sim.clock.now;
+    begin = sim.begin = sim.clock.now;
+    sim.first_rpm = scenario->rpm;
     open_context(&sim);
     start_meter(&sim, &sim.rpm, scenario->rpm);
     start_meter(&sim, &sim.tpm, scenario->tpm);
@@ -461,29 +558,37 @@ void sim_run(const struct sim_scenario *scenario, struct sim_result *result)
         push(&sim, begin, NEIGHBOUR, 0);
     if (scenario->change_at_s > 0)
         push(&sim, begin + scenario->change_at_s * RL_SECOND, CHANGE, 0);
+    if (scenario->change_back_at_s > 0)
+        push(&sim, begin + scenario->change_back_at_s * RL_SECOND, CHANGE, 1);
+    if (scenario->step_at_s > 0)
+        push(&sim, begin + scenario->step_at_s * RL_SECOND, STEP, 0);
     while (sim.done < scenario->requests) {
         rl_time next;
 
         feed(&sim);
         rl_dispatch(sim.rl);
         next = rl_next_wakeup(sim.rl);
+        if (next != RL_NEVER)
+            next = rl__max(next, client_now(&sim)) - (uint64_t)set_by(&sim);
         if (sim.count > 0 && sim.heap[0].at <= next) {
             struct event event = pop(&sim);
             sim.clock.now = event.at > sim.clock.now ? event.at : sim.clock.now;
             happen(&sim, &event);
         } else if (next != RL_NEVER) {
             sim.clock.now = next > sim.clock.now ? next : sim.clock.now;
-        } else {
+        } else if (sim.pending > 0) {
             fprintf(stderr, "%s: nothing will ever happen again\n", scenario->name);
             abort();
         }
-        if (sim.clock.now - begin > 100 * RL_HOUR)
+        if (sim.clock.now - begin > 100 * RL_HOUR) {
+            fprintf(stderr, "%s: no end within 100 hours\n", scenario->name);
             abort();
+        }
     }
     result->seconds = (double)(sim.clock.now - begin) / 1e9;
-    requests = ideal_of(scenario, &sim.rpm, (double)scenario->requests);
+    requests = ideal_requests(scenario);
     tokens =
-        ideal_of(scenario, &sim.tpm,
+        ideal_of(scenario, scenario->tpm,
                  (double)scenario->requests * (double)(scenario->input + scenario->max_output / 2));
     result->ideal = requests > tokens ? requests : tokens;
     rl_close(sim.rl);

@@ -12,6 +12,19 @@
 
 enum sim_refill { SIM_BUCKET, SIM_WINDOW, SIM_QUANTUM };
 
+/* What is wrong with an answer now and then. */
+enum sim_lie {
+    SIM_TRUTH,
+    SIM_LIMIT_ONE,
+    SIM_LIMIT_ZERO,
+    SIM_LIMIT_TENTH, /* as if a smaller tier had answered */
+    SIM_LEFT_NONE,
+    SIM_LEFT_HUGE,   /* 2^53 */
+    SIM_RESET_YEARS, /* and nothing left */
+    SIM_USAGE_HUGE,
+    SIM_USAGE_EIGHTFOLD /* true for that one request, says nothing about others */
+};
+
 struct sim_scenario {
     const char *name;
     const char *provider;    /* a dialect that speaks OpenAI's headers, or "generic" */
@@ -29,6 +42,12 @@ struct sim_scenario {
     int bare;                            /* no headers, no hints */
     uint64_t neighbour_rpm;              /* somebody else on the key */
     uint64_t change_at_s, change_to_rpm; /* 0: never */
+    uint64_t change_back_at_s;           /* 0: never */
+    enum sim_lie lie;
+    unsigned lie_ppm;       /* how many answers are wrong */
+    unsigned fault_429_ppm; /* refused for no reason, with "retry-after: 0" */
+    uint64_t step_at_s;     /* when the client's clock is set; 0: never */
+    int64_t step_ms;        /* by so much */
 };
 
 struct sim_result {

@@ -146,6 +146,23 @@ static void a_permit_ends_once(void **state)
     rl_close(rl);
 }
 
+/* Copying one is forbidden; who does it anyway must not be locked out for ever. */
+static void a_copied_permit_does_not_close_the_lane(void **state)
+{
+    rl_context *rl = open_with(NULL);
+    rl_request request = ask("p");
+    rl_permit permit, copy;
+
+    (void)state;
+    assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
+    copy = permit;
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    (void)rl_cancel(rl, &copy);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    rl_close(rl);
+}
+
 static int64_t left(rl_context *rl)
 {
     rl_limit_status status[4];
@@ -266,6 +283,31 @@ static void a_refusal_without_a_hint_closes_it_longer_each_time(void **state)
         assert_int_equal(rl_cancel(rl, &permit[0]), RL_OK);
         the_clock.now += RL_SECOND;
     }
+    rl_close(rl);
+}
+
+/* SEED-BUGS 13: "0" is 0. But a server that says so each time is not asked as fast as it refuses.
+ */
+static void a_hint_of_nothing_is_believed_only_so_often(void **state)
+{
+    static const rl_header zero = { "retry-after", 11, "0", 1 };
+    rl_context *rl = open_with(NULL);
+    rl_request request = ask("openai");
+    rl_response no = refusal(&zero), ok = answer(200, "{}");
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+    uint32_t at_once = 0, in_a_minute = 0;
+
+    (void)state;
+    request.max_wait_ms = RL_NEVER;
+    while (rl_next_attempt(rl, &request, &attempt)) {
+        at_once += the_clock.now < 1000 * RL_SECOND + RL_MILLISECOND;
+        in_a_minute += the_clock.now < 1060 * RL_SECOND;
+        assert_int_equal(rl_attempt_done(rl, &attempt, attempt.number < 30 ? &no : &ok), RL_OK);
+        the_clock.now += 1; /* the next one is sent later than this was noticed */
+    }
+    assert_int_equal(attempt.status, RL_OK);
+    assert_int_equal(at_once, 4);
+    assert_true(in_a_minute <= 10);
     rl_close(rl);
 }
 
@@ -616,10 +658,12 @@ int main(void)
         cmocka_unit_test(waits_and_deadlines_that_cannot_be_kept_end_at_once),
         cmocka_unit_test(a_queue_of_no_places_admits_without_waiting),
         cmocka_unit_test(a_permit_ends_once),
+        cmocka_unit_test(a_copied_permit_does_not_close_the_lane),
         cmocka_unit_test(what_was_not_used_comes_back),
         cmocka_unit_test(a_refusal_closes_the_gate_for_everybody),
         cmocka_unit_test(after_a_refusal_traffic_is_paced),
         cmocka_unit_test(a_refusal_without_a_hint_closes_it_longer_each_time),
+        cmocka_unit_test(a_hint_of_nothing_is_believed_only_so_often),
         cmocka_unit_test(the_loop_ends_with_the_answer),
         cmocka_unit_test(the_last_attempt_sleeps_no_more),
         cmocka_unit_test(a_retry_that_misses_the_deadline_ends_at_once),
