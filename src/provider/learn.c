@@ -9,6 +9,7 @@
 #define LONG_PERIOD    RL_HOUR         /* from here on a whole period's worth may go at once */
 #define TRIAL_TIME     (2 * RL_SECOND) /* holds one whole second, wherever it starts */
 #define TRIAL_SHARE    10              /* of the rate: 1/10 */
+#define WATCH_TIME     (500 * RL_MILLISECOND) /* between two looks at what others take */
 #define NO_GROWTH_TIME RL_MINUTE       /* after a first refusal; doubles */
 #define PACE_WHOLE     1000000
 #define PACE_FLOOR     800000
@@ -230,6 +231,33 @@ static void watch_refill(struct rl__entry *entry, const rl_limit_report *report,
     entry->learned.watched = 0;
 }
 
+/* How fast others on the same key use it up. Our books without any correction follow our own use
+ * alone; so what the reports show above them shrinks as fast as others take. */
+static void watch_others(struct rl__entry *entry, int64_t gap, rl_time sent_at)
+{
+    rl_duration span = rl__sub_sat(sent_at, entry->learned.gap_at);
+    uint64_t taken = gap < entry->learned.gap ? (uint64_t)(entry->learned.gap - gap) : 0, rate;
+
+    if (entry->learned.gap_at != 0 && span < WATCH_TIME)
+        return;
+    rate = rl__mul_div(entry->limit.amount, RL_SECOND, entry->limit.period);
+    if (entry->learned.gap_at == 0 || span > 8 * WATCH_TIME)
+        rate = 0; /* the first one, or too long ago */
+    else
+        rate = rl__min(rate, rl__mul_div(taken, RL_SECOND, span));
+    entry->learned.drain = (entry->learned.drain + rate) / 2;
+    entry->learned.gap = gap;
+    entry->learned.gap_at = sent_at;
+}
+
+/* What others have taken while the answer was on its way; of a second at most, as more is no more
+ * than a guess. */
+static uint64_t taken_since(const struct rl__entry *entry, rl_time sent_at, rl_time now)
+{
+    return rl__mul_div(entry->learned.drain, rl__min(rl__sub_sat(now, sent_at), RL_SECOND),
+                       RL_SECOND);
+}
+
 /* Our books at that request's grant against what the provider saw when it arrived. */
 static void follow_remaining(struct rl__entry *entry, const rl_limit_report *report, int64_t level,
                              const struct rl__lesson *lesson, rl_time now)
@@ -240,7 +268,11 @@ static void follow_remaining(struct rl__entry *entry, const rl_limit_report *rep
     entry->learned.most = rl__max(entry->learned.most, rl__add_sat(report->remaining, cost));
     if (!lesson->traits->continuous)
         watch_refill(entry, report, lesson, now);
-    reported = (int64_t)report->remaining - (int64_t)margin_of(entry, lesson->traits, cost);
+    watch_others(entry, (int64_t)report->remaining - (level - rl__entry_shift(entry)),
+                 lesson->sent_at);
+    reported = (int64_t)report->remaining -
+               (int64_t)margin_of(entry, lesson->traits, cost) -
+               (int64_t)taken_since(entry, lesson->sent_at, now);
 
     if (reported < level) {
         lower(entry, (uint64_t)(level - reported), now);

@@ -55,6 +55,9 @@ struct rl__entry {
         rl_time cut_at;
         rl_time recovered_at;
         uint64_t cuts;
+        int64_t gap;      /* what a report showed above our own books alone */
+        rl_time gap_at;   /* when that request was sent; 0: none yet */
+        uint64_t drain;   /* units a second that others take */
         int refills;      /* reports show a continuous refill */
         uint64_t watched; /* reports in the present look at it */
         uint64_t watched_from, watched_cost;

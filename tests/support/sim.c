@@ -441,7 +441,8 @@ static void neighbour(struct sim *sim)
     refresh(sim, &sim->rpm, sim->clock.now);
     if (missing(sim, &sim->rpm, 1, sim->clock.now) == 0)
         charge(sim, &sim->rpm, 1);
-    push(sim, sim->clock.now + MINUTE_NS / sim->s->neighbour_rpm, NEIGHBOUR, 0);
+    push(sim, sim->clock.now + draw_between(sim, 0, 2 * MINUTE_NS / sim->s->neighbour_rpm),
+         NEIGHBOUR, 0);
 }
 
 static void happen(struct sim *sim, const struct event *event)
