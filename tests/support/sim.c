@@ -438,6 +438,10 @@ static void feed(struct sim *sim)
 
 static void neighbour(struct sim *sim)
 {
+    rl_time until = sim->begin + sim->s->neighbour_until_s * RL_SECOND;
+
+    if (sim->s->neighbour_until_s != 0 && sim->clock.now >= until)
+        return;
     refresh(sim, &sim->rpm, sim->clock.now);
     if (missing(sim, &sim->rpm, 1, sim->clock.now) == 0)
         charge(sim, &sim->rpm, 1);
@@ -482,9 +486,10 @@ static double ideal_requests(const struct sim_scenario *s)
 {
     double at = (double)s->change_at_s, back = (double)s->change_back_at_s, seconds;
     double before, after = (double)s->change_to_rpm / 60;
-    uint64_t rpm = s->rpm - (s->rpm == 0 ? 0 : s->neighbour_rpm);
+    uint64_t all = s->requests + s->neighbour_until_s * s->neighbour_rpm / 60;
+    uint64_t rpm = s->rpm - (s->neighbour_until_s != 0 ? 0 : s->neighbour_rpm);
 
-    seconds = ideal_of(s, rpm, (double)s->requests);
+    seconds = ideal_of(s, rpm, (double)all);
     if (s->change_at_s == 0 || seconds <= at)
         return seconds;
     before = (double)rpm / 60;

@@ -41,6 +41,7 @@ struct sim_scenario {
     unsigned fault_500_ppm, fault_503_ppm, fault_reset_ppm;
     int bare;                            /* no headers, no hints */
     uint64_t neighbour_rpm;              /* somebody else on the key */
+    uint64_t neighbour_until_s;          /* who leaves then; 0: never */
     uint64_t change_at_s, change_to_rpm; /* 0: never */
     uint64_t change_back_at_s;           /* 0: never */
     enum sim_lie lie;
