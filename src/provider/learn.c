@@ -534,13 +534,18 @@ static void make_room(struct rl__scope *scope, const struct rl__lesson *lesson, 
         struct rl__entry *entry = &scope->entry[i];
         uint64_t cost = lesson->cost.amount[entry->dimension];
         rl_limit limit = entry->limit;
+        rl_level before, after;
 
         if (entry->dimension == RL_REQUESTS || entry->period >= LONG_PERIOD ||
             cost <= entry->learned.largest)
             continue;
         entry->learned.largest = cost;
         limit.burst = rl__max(limit.burst, small_burst(entry));
+        rl_limiter_snapshot(&entry->limiter, now, &before);
         put_in_force(entry, &limit, now);
+        /* Room, not a gift: only what comes back may fill it. */
+        rl_limiter_snapshot(&entry->limiter, now, &after);
+        rl__entry_correct(entry, before.remaining - after.remaining, now);
     }
 }
 
