@@ -109,15 +109,18 @@ static int counts(const rl_retry_policy *policy, struct rl__course *course, uint
     return 1;
 }
 
+/* The back-off doubles with this request's failures, but not beyond what the provider's failures in
+ * a row show: one unlucky request among many that succeed need not wait for an outage to end. */
 static rl_time next_time(rl_context *rl, const struct rl__course *course, const rl_verdict *verdict,
-                         rl_time now)
+                         uint64_t streak, rl_time now)
 {
+    uint64_t failures = rl__min(course->failures, rl__max(streak, 1));
     rl_duration delay;
 
     /* After a refusal the gate, and behind it the limiter, say when: both hold for everybody. */
     if (verdict->outcome == RL_OUTCOME_RATE_LIMITED)
         return verdict->retry_at;
-    delay = rl_retry_delay(&rl->config.retry, course->failures, RL_NEVER, rl__random(&rl->env));
+    delay = rl_retry_delay(&rl->config.retry, failures, RL_NEVER, rl__random(&rl->env));
     return rl__add_sat(rl__max(verdict->retry_at, now), delay);
 }
 
@@ -126,7 +129,7 @@ static uint64_t attempts_allowed(const rl_context *rl, const struct rl__course *
     return course->max_attempts != 0 ? course->max_attempts : rl->config.retry.max_attempts;
 }
 
-static void plan_retry(rl_context *rl, rl_attempt *attempt, rl_time now)
+static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_time now)
 {
     struct rl__course *course = course_of(attempt);
     rl_retry_policy policy = rl->config.retry;
@@ -138,7 +141,7 @@ static void plan_retry(rl_context *rl, rl_attempt *attempt, rl_time now)
         over(attempt, RL_E_ATTEMPTS, attempt->verdict.retry_at, now);
         return;
     }
-    course->not_before = next_time(rl, course, &attempt->verdict, now);
+    course->not_before = next_time(rl, course, &attempt->verdict, streak, now);
     if (course->not_before > course->deadline) {
         over(attempt, RL_E_DEADLINE, course->not_before, now);
         return;
@@ -148,17 +151,18 @@ static void plan_retry(rl_context *rl, rl_attempt *attempt, rl_time now)
 
 rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response *response)
 {
+    uint64_t streak = 0;
     rl_time now;
     rl_status st;
 
     if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
         return RL_E_INVALID;
-    st = rl__observe(rl, &attempt->permit, response, &attempt->verdict);
+    st = rl__observe(rl, &attempt->permit, response, &attempt->verdict, &streak);
     if (st != RL_OK)
         return st;
     now = rl__now(&rl->env);
     if (attempt->verdict.action == RL_RETRY)
-        plan_retry(rl, attempt, now);
+        plan_retry(rl, attempt, streak, now);
     else
         over(attempt, attempt->verdict.status, attempt->verdict.retry_at, now);
     return RL_OK;

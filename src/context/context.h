@@ -79,8 +79,9 @@ void rl__call_leader(rl_context *rl);
 void rl__run_queue_locked(rl_context *rl, rl_time now);
 
 /* ---- observe.c ---- */
+/* *streak: how many answers in a row, this one included, were failures of the provider's. */
 rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *response,
-                      rl_verdict *verdict);
+                      rl_verdict *verdict, uint64_t *streak);
 
 /* ---- options.c ---- */
 const struct rl__traits *rl__provider_traits(const struct rl__provider *provider);

@@ -27,6 +27,7 @@ struct observation {
     uint64_t failure;
     rl_time sent_at, now;
     uint64_t learned;
+    uint64_t streak;
 };
 
 /* What we would wait if nothing was said; 0: the hint will do, or nothing is needed. */
@@ -60,6 +61,20 @@ static void close_gate(struct observation *o, rl_time opens)
         o->lane->scope[RL__LANE_SCOPES - 1] != NULL ? RL__LANE_SCOPES - 1 : RL__LANE_SCOPES - 2;
 
     rl__raise_to(&o->lane->scope[inner]->closed_until, opens);
+}
+
+/* How ill the provider is, apart from any one request: a failure among successes is not the first
+ * of many. */
+static uint64_t count_streak(const struct observation *o)
+{
+    uint32_t outcome = o->answer->outcome;
+
+    if (outcome == RL_OUTCOME_SERVER_ERROR || outcome == RL_OUTCOME_OVERLOADED ||
+        outcome == RL_OUTCOME_TRANSPORT)
+        return rl__fetch_add(&o->lane->failures, 1) + 1;
+    if (outcome == RL_OUTCOME_OK)
+        rl__store(&o->lane->failures, 0);
+    return 0;
 }
 
 /* The learning lock is held. */
@@ -122,13 +137,14 @@ static void digest(struct observation *o)
     learn(o);
     rl__unlock(&o->provider->learning);
     settle(o);
+    o->streak = count_streak(o);
     rl__fetch_add(&o->rl->count.in_flight, UINT64_MAX);
     rl__fetch_add(&o->rl->count.learned, o->learned);
     rl__poke(o->rl);
 }
 
 static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *response,
-                         rl_verdict *verdict)
+                         rl_verdict *verdict, uint64_t *streak)
 {
     struct rl__grant grant;
     struct rl__cost reserved;
@@ -148,20 +164,19 @@ static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *r
     rl_status st = rl_answer_read(provider == NULL ? NULL : provider->dialect, response,
                                   rl__wall(&rl->env), &answer);
 
-    if (st != RL_OK)
-        memset(
-            &answer, 0,
-            sizeof answer); /* cannot be: the arguments were checked; settle by the reservation */
+    if (st != RL_OK) /* cannot be, as the arguments were checked: settle by the reservation */
+        memset(&answer, 0, sizeof answer);
     count_answer(rl, &answer);
     rl__verdict(&answer, response->status, response->failure, max_hint, now, verdict);
     if (!held)
         return RL_E_ENDED;
     digest(&o);
+    *streak = o.streak;
     return RL_OK;
 }
 
 rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *response,
-                      rl_verdict *verdict)
+                      rl_verdict *verdict, uint64_t *streak)
 {
     rl_response own = RL_RESPONSE_INIT;
     rl_status st;
@@ -172,15 +187,16 @@ rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *resp
         return st;
     if ((own.headers == NULL && own.header_count > 0) || (own.body == NULL && own.body_length > 0))
         return RL_E_INVALID;
-    return observe(rl, permit, &own, verdict);
+    return observe(rl, permit, &own, verdict, streak);
 }
 
 rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_response *response,
                               rl_verdict *verdict)
 {
     rl_verdict own;
+    uint64_t streak;
 
-    return rl__observe(rl, permit, response, verdict == NULL ? &own : verdict);
+    return rl__observe(rl, permit, response, verdict == NULL ? &own : verdict, &streak);
 }
 
 /* ---- ends without an answer

@@ -82,6 +82,7 @@ struct rl__lane {
     uint64_t probe_window;
     uint64_t probe_credit;  /* answers towards the next step of the window; learning lock */
     rl_time probe_cut_at;   /* last narrowing; 0: none yet; learning lock */
+    uint64_t failures;      /* in a row, of whatever request; atomic */
     uint64_t bare_episodes; /* of refusals, in a row without a success; learning lock */
     rl_time bare_at;        /* when the last of them was noticed; learning lock */
     uint64_t input_ratio; /* actual over estimated input tokens, in 1/1024; learning lock writes */
