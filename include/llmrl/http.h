@@ -63,8 +63,8 @@ typedef struct rl_http_call {
     const char *path; /* "/v1/chat/completions", with query if need be; copied */
     const char *body; /* JSON; copied; NULL or length 0: an empty one */
     size_t body_length;
-    rl_http_fn
-        done; /* called exactly once per accepted call, from rl_http_engine_step() or _free() */
+    rl_http_fn done; /* called exactly once per accepted call, from rl_http_engine_step(), _drain()
+                      * or _free(); it may submit and drain, but not step or free */
     void *user;
 } rl_http_call;
 
@@ -80,7 +80,10 @@ static inline rl_http_call rl_http_call_init_(void)
  * @param rl   outlives the engine.
  * @param error  receives what is wrong with an option; NULL: not wanted.
  * @retval RL_E_INVALID  a URL that is not https (or http to loopback), carries user info, a query
- * or a control character, ... Threads: one uses an engine.
+ * or a control character, ...
+ * Threads: one uses an engine. All engines of a context, and rl_dispatch() on it, belong to one
+ * thread, as each hands over whatever is ready in the context; rl_acquire() and its like are
+ * anybody's.
  */
 RL_API rl_status rl_http_engine_new(rl_context *rl, const rl_http_options *options,
                                     rl_http_engine **out, char *error, size_t error_size);

@@ -311,7 +311,7 @@ static int plan_wait(rl_http_engine *engine, rl_time until, struct curl_waitfd *
         }
     }
 #endif
-    left = (left + RL_MILLISECOND - 1) / RL_MILLISECOND;
+    left = left / RL_MILLISECOND + (left % RL_MILLISECOND != 0);
     return left > 1000000 ? 1000000 : (int)left;
 }
 
@@ -349,7 +349,8 @@ rl_status rl_http_engine_step(rl_http_engine *engine, uint64_t timeout_ms)
         return RL_E_INVALID;
     before = engine->finished;
     start = rl_now(engine->rl);
-    until = timeout_ms > RL_NEVER / RL_MILLISECOND ? RL_NEVER : start + timeout_ms * RL_MILLISECOND;
+    until = timeout_ms > (RL_NEVER - start) / RL_MILLISECOND ? RL_NEVER
+                                                             : start + timeout_ms * RL_MILLISECOND;
     if ((st = work_once(engine)) != RL_OK || engine->finished != before)
         return st;
     if ((st = wait_for_something(engine, until)) != RL_OK)
@@ -365,7 +366,9 @@ void rl_http_engine_wake(rl_http_engine *engine)
 
 void rl_http_engine_drain(rl_http_engine *engine)
 {
-    if (engine == NULL)
+    /* From within `done` it may be called again: whoever came first goes through the whole list,
+     * which must not change behind his back. Nothing waits anew once it has begun. */
+    if (engine == NULL || engine->draining)
         return;
     engine->draining = 1;
     cancel_all(engine, 0);

@@ -14,6 +14,8 @@ struct secret {
 };
 rl_status secret_set(struct secret *secret, const char *text);
 void secret_wipe(struct secret *secret);
+/* Overwrites it with stars wherever it occurs. */
+void secret_mask(const struct secret *secret, char *bytes, size_t length);
 /* The request headers, with the key in the form of that dialect. NULL: no memory. */
 struct curl_slist *secret_headers(const struct secret *secret, const char *dialect);
 /* Frees a header list, overwriting it first. */

@@ -30,6 +30,21 @@ void secret_wipe(struct secret *secret)
     *secret = (struct secret){ NULL, 0 };
 }
 
+/* Shorter ones are placeholders ("x", "none"): they would be found everywhere. */
+#define MASKED_FROM 8
+
+void secret_mask(const struct secret *secret, char *bytes, size_t length)
+{
+    char *at;
+
+    if (secret->length < MASKED_FROM || bytes == NULL)
+        return;
+    for (size_t from = 0;
+         (at = memmem(bytes + from, length - from, secret->text, secret->length)) != NULL;
+         from = (size_t)(at - bytes) + secret->length)
+        memset(at, '*', secret->length);
+}
+
 static int append(struct curl_slist **list, const char *line)
 {
     struct curl_slist *longer =

@@ -141,7 +141,8 @@ static size_t on_send(char *out, size_t size, size_t count, void *user)
 }
 
 /* libcurl would send a request again on its own if a kept connection breaks. A second sending needs
- * a second permit, so it may not rewind: the attempt fails, and we decide. */
+ * a second permit, so it may not rewind: the attempt fails, and we decide. Without a body there is
+ * nothing to rewind, so such a request gets a connection of its own. */
 static int on_rewind(void *user, curl_off_t offset, int origin)
 {
     struct call *call = user;
@@ -205,6 +206,7 @@ static rl_status set_options(CURL *easy, struct call *call)
     curl_easy_setopt(easy, CURLOPT_READDATA, call);
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, call->body_length == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -285,6 +287,15 @@ static rl_failure failure_of(CURLcode result, const struct reply *reply)
     }
 }
 
+/* A server may echo what it was sent. What it says goes into files and log lines; the key does not.
+ */
+static void mask_key(const struct secret *key, struct reply *reply)
+{
+    secret_mask(key, reply->body, reply->body_length);
+    secret_mask(key, reply->bytes, reply->bytes_used);
+    secret_mask(key, reply->request_id, strlen(reply->request_id));
+}
+
 void transfer_end(struct call *call, CURLcode result, rl_response *response)
 {
     struct reply *reply = &call->reply;
@@ -295,11 +306,12 @@ void transfer_end(struct call *call, CURLcode result, rl_response *response)
     transfer_abort(call);
     if (reply->body != NULL)
         reply->body[reply->body_length] = '\0';
+    mask_key(&call->engine->settings.key, reply);
     *response = RL_RESPONSE_INIT;
     response->failure = failure_of(result, reply);
     response->headers = reply->header;
     response->header_count = reply->header_count;
     response->body = reply->body;
     response->body_length = reply->body_length;
-    response->status = status > 0 ? (uint64_t)status : 0;
+    response->status = status >= 200 ? (uint64_t)status : 0; /* 1xx alone is no answer */
 }

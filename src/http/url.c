@@ -50,6 +50,12 @@ static int is_loopback(const char *host)
     return part[0] == 127;
 }
 
+/* An empty query or fragment is none to libcurl, but would swallow the path. */
+static int has_more_than_path(const char *text)
+{
+    return strpbrk(text, "?#\\") != NULL;
+}
+
 static const char *check_parts(CURLU *url, int *is_plain)
 {
     char *scheme = NULL, *host = NULL, *other = NULL;
@@ -62,11 +68,9 @@ static const char *check_parts(CURLU *url, int *is_plain)
         why = "a base URL must be https, or http to a loopback address";
     else if (*is_plain && !is_loopback(host))
         why = "plain http is for loopback addresses only: use https";
-    else if (curl_url_get(url, CURLUPART_USER, &other, 0) == CURLUE_OK)
+    else if (curl_url_get(url, CURLUPART_USER, &other, 0) == CURLUE_OK ||
+             curl_url_get(url, CURLUPART_PASSWORD, &other, 0) == CURLUE_OK)
         why = "a base URL must not hold a user or password";
-    else if (curl_url_get(url, CURLUPART_QUERY, &other, 0) == CURLUE_OK ||
-             curl_url_get(url, CURLUPART_FRAGMENT, &other, 0) == CURLUE_OK)
-        why = "a base URL must not hold a query or fragment";
     curl_free(scheme);
     curl_free(host);
     curl_free(other);
@@ -80,6 +84,8 @@ static const char *check_url(const char *text, int *is_plain)
 
     if (text == NULL || text[0] == '\0' || strlen(text) > 2048 || has_bad_byte(text))
         return "a base URL must have 1 to 2048 bytes, without spaces and control characters";
+    if (has_more_than_path(text))
+        return "a base URL must not hold a query, a fragment or a backslash";
     if ((url = curl_url()) == NULL)
         return "out of memory";
     why = curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ? "this is not a URL"
