@@ -50,15 +50,15 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
 }
 
 /* What goes at once while nothing is proven: 50 ms of the rate; of tokens room for some requests
- * like those that were seen, or what comes back when they are settled would find no place. */
+ * like those that were seen, or what comes back when they are settled would find no place. Where a
+ * request is a large part of the limit, few are under way, and it pays afterwards. */
 static uint64_t small_burst(const struct rl__entry *entry)
 {
     uint64_t small = rl__small_burst(entry->limit.amount, entry->limit.period);
-    uint64_t some = rl__mul_sat(4, entry->learned.largest);
 
-    if (entry->dimension == RL_REQUESTS)
+    if (entry->dimension == RL_REQUESTS || entry->learned.largest > entry->limit.amount / 32)
         return small;
-    return rl__max(small, rl__min(some, entry->limit.amount / 8));
+    return rl__max(small, 4 * entry->learned.largest);
 }
 
 /* What a reported or configured number comes to, for an entry in its present state. */
@@ -275,11 +275,13 @@ static void follow_remaining(struct rl__entry *entry, const rl_limit_report *rep
     reported = (int64_t)report->remaining - (int64_t)margin_of(entry, lesson->traits, cost) -
                (int64_t)taken_since(entry, lesson->sent_at, now);
 
+    entry->learned.room = 0;
     if (reported < level) {
         lower(entry, (uint64_t)(level - reported), now);
         return;
     }
     room = (uint64_t)(reported - level);
+    entry->learned.room = room;
     repay(entry, &room, now);
     if (is_continuous(entry, lesson->traits) && lesson->sole_model && is_binding(entry, now))
         grow(entry, room, now);
@@ -527,7 +529,8 @@ static void grow_unreported(struct rl__scope *scope, rl_time now)
     }
 }
 
-/* A limit on tokens makes room for requests as large as this one. */
+/* A limit on tokens makes room for requests as large as this one: filled if a report proves it,
+ * else only what comes back may fill it. */
 static void make_room(struct rl__scope *scope, const struct rl__lesson *lesson, rl_time now)
 {
     for (size_t i = 0; scope != NULL && i < rl__scope_count(scope); i++) {
@@ -543,9 +546,9 @@ static void make_room(struct rl__scope *scope, const struct rl__lesson *lesson, 
         limit.burst = rl__max(limit.burst, small_burst(entry));
         rl_limiter_snapshot(&entry->limiter, now, &before);
         put_in_force(entry, &limit, now);
-        /* Room, not a gift: only what comes back may fill it. */
         rl_limiter_snapshot(&entry->limiter, now, &after);
-        rl__entry_correct(entry, before.remaining - after.remaining, now);
+        if (after.remaining - before.remaining > (int64_t)entry->learned.room)
+            rl__entry_correct(entry, before.remaining - after.remaining, now);
     }
 }
 

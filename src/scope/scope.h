@@ -47,6 +47,7 @@ struct rl__entry {
         uint64_t doubted;      /* a much smaller one, seen once; 0: none */
         uint64_t proven;       /* the largest cost that the provider let pass */
         uint64_t most;         /* that a report ever showed, the request itself included */
+        uint64_t room;         /* what the last report proved beyond our books */
         uint64_t owed;         /* lowered by reports, and not given back yet */
         uint64_t pace;         /* share of the limit in use, in millionths */
         rl_time growing_since; /* 0: the burst has not begun to grow */

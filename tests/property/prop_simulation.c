@@ -196,7 +196,7 @@ SCENARIO(lies_about_usage_huge, 1.03, 0, .provider = "openai", .rpm = 3000, .tpm
 SCENARIO(always_lies_about_the_limit, 6.50, 0, .provider = "openai", .tpm = 60000,
          .burst_seconds = 60, .lie = SIM_LIMIT_ONE, .lie_ppm = 1000000, .requests = 300,
          .input = 8000, .max_output = 2000)
-SCENARIO(one_estimate_was_far_too_low, 1.20, 4, .provider = "openai", .tpm = 60000,
+SCENARIO(one_estimate_was_far_too_low, 1.20, 8, .provider = "openai", .tpm = 60000,
          .burst_seconds = 60, .lie = SIM_USAGE_EIGHTFOLD, .lie_ppm = 10000, .requests = 500,
          .input = 8000, .max_output = 2000, .config_json = OPENAI("tokens_per_minute", "60000"))
 
