@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Each request for memory fails in turn, once and from then on: a clean error, nothing left behind,
+ * and all that was there still works. (cJSON has memory of its own, beside the hook.) */
+#include "failing_alloc.h"
+
+#include <llmrl/queue.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char config[] =
+    "{\"global\": {\"requests_per_minute\": 1000, \"tokens_per_minute\": 100000},"
+    " \"providers\": {"
+    "  \"openai\": {\"dialect\": \"openai\", \"requests_per_minute\": 500, \"auto_detect\": true,"
+    "   \"base_url\": \"https://api.openai.com\", \"api_key_env\": \"OPENAI_API_KEY\","
+    "   \"models\": [{\"name\": \"a\", \"requests_per_minute\": 200},"
+    "                {\"name\": \"b\", \"input_tokens_per_minute\": 2000}]},"
+    "  \"own\": {\"requests_per_day\": 10}},"
+    " \"queue\": {\"max_size\": 100, \"max_wait_ms\": 30000},"
+    " \"retry\": {\"max_attempts\": 6}}";
+
+struct trial {
+    struct failing_alloc memory;
+    rl_context *rl;
+    uint64_t persistent; /* each request from `fail_at` on fails */
+    unsigned called;
+};
+
+/* failing_alloc fails one request; for "from then on" the next one is named after each. */
+static void *resize(void *user, void *ptr, size_t size)
+{
+    struct trial *trial = user;
+    void *got = failing_alloc_resize(&trial->memory, ptr, size);
+
+    if (trial->persistent && size > 0 && got == NULL)
+        trial->memory.fail_at = trial->memory.requests + 1;
+    return got;
+}
+
+static rl_status open_context(struct trial *trial)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_hooks hooks = failing_alloc_hooks(&trial->memory);
+    char error[128] = "";
+    rl_status st;
+
+    hooks.user = trial; /* begins with the memory, which begins with the clock */
+    hooks.resize = resize;
+    options.hooks = &hooks;
+    options.config_json = config;
+    options.error = error;
+    options.error_size = sizeof error;
+    st = rl_open(&options, &trial->rl);
+    if (st != RL_OK) {
+        assert_int_equal(st, RL_E_NOMEM);
+        assert_null(trial->rl);
+        assert_true(error[0] != '\0');
+    }
+    return st;
+}
+
+static rl_request ask(const char *provider, const char *model)
+{
+    rl_request request = RL_REQUEST_INIT;
+
+    request.provider = provider;
+    request.model = model;
+    request.input_tokens = 10;
+    request.max_output_tokens = 10;
+    return request;
+}
+
+/* Memory has come back. */
+static void recover(struct trial *trial)
+{
+    trial->memory.fail_at = 0;
+}
+
+static void acquire_and_observe(struct trial *trial, const char *provider, const char *model)
+{
+    rl_request request = ask(provider, model);
+    rl_response response = RL_RESPONSE_INIT;
+    rl_permit permit;
+    rl_status st = rl_acquire(trial->rl, &request, &permit);
+
+    if (st != RL_OK) {
+        assert_int_equal(st, RL_E_NOMEM);
+        assert_int_equal(permit.retry_at, RL_NEVER);
+        assert_int_equal(rl_cancel(trial->rl, &permit), RL_E_ENDED);
+        recover(trial);
+        assert_int_equal(rl_acquire(trial->rl, &request, &permit), RL_OK);
+    }
+    response.status = 200;
+    response.body = "{\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}";
+    response.body_length = strlen(response.body);
+    assert_int_equal(rl_observe_response(trial->rl, &permit, &response, NULL), RL_OK);
+}
+
+static void on_ready(rl_attempt *attempt, int ready, void *user)
+{
+    (void)attempt;
+    ((struct trial *)user)->called += ready >= 0;
+}
+
+static void submit_and_dispatch(struct trial *trial)
+{
+    rl_request request = ask("another", "m");
+    rl_attempt attempt[3];
+    unsigned before = trial->called;
+
+    for (int i = 0; i < 3; i++) {
+        rl_status st;
+
+        attempt[i] = RL_ATTEMPT_INIT;
+        st = rl_attempt_submit(trial->rl, &request, &attempt[i], on_ready, trial);
+        if (st != RL_OK) {
+            assert_int_equal(st, RL_E_NOMEM);
+            assert_int_equal(attempt[i].status, RL_E_NOMEM);
+            assert_int_equal(rl_attempt_cancel(trial->rl, &attempt[i]), RL_E_NOT_FOUND);
+            recover(trial);
+            attempt[i] = RL_ATTEMPT_INIT;
+            st = rl_attempt_submit(trial->rl, &request, &attempt[i], on_ready, trial);
+            assert_int_equal(st, RL_OK);
+        }
+    }
+    assert_int_equal(rl_attempt_cancel(trial->rl, &attempt[1]), RL_OK);
+    while (trial->called - before < 3) {
+        rl_time next = rl_next_wakeup(trial->rl);
+
+        assert_int_not_equal(next, RL_NEVER);
+        rl__raise_to(&trial->memory.clock.now, next);
+        (void)rl_dispatch(trial->rl);
+    }
+    for (int i = 0; i < 3; i++)
+        rl_attempt_abandon(trial->rl, &attempt[i]);
+}
+
+static void one_trial(struct trial *trial)
+{
+    rl_request request = ask("own", "");
+    rl_attempt waiting = RL_ATTEMPT_INIT;
+    rl_stats stats = { .size = sizeof stats };
+
+    if (open_context(trial) == RL_OK) {
+        acquire_and_observe(trial, "openai", "a");
+        acquire_and_observe(trial, "openai", "new");
+        acquire_and_observe(trial, "unknown", NULL);
+        submit_and_dispatch(trial);
+        assert_int_equal(rl_stats_get(trial->rl, &stats), RL_OK);
+        assert_int_equal(stats.in_flight, 0);
+        assert_int_equal(stats.waiting, 0);
+        (void)rl_attempt_submit(trial->rl, &request, &waiting, on_ready, trial);
+        rl_close(trial->rl);
+    }
+    assert_int_equal(trial->memory.alive, 0);
+}
+
+static void fail_each(uint64_t persistent)
+{
+    uint64_t n = 1;
+
+    for (;; n++) {
+        struct trial trial = { .memory = { .clock = { .now = 1000 * RL_SECOND, .random = n },
+                                           .fail_at = n },
+                               .persistent = persistent };
+
+        one_trial(&trial);
+        if (trial.memory.failed == 0)
+            break;
+    }
+    assert_true(n > 20); /* or it tried nothing */
+}
+
+static void each_request_fails_once(void **state)
+{
+    (void)state;
+    fail_each(0);
+}
+
+static void each_request_fails_and_those_after_it(void **state)
+{
+    (void)state;
+    fail_each(1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_request_fails_once),
+        cmocka_unit_test(each_request_fails_and_those_after_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
