@@ -216,6 +216,15 @@ static rl_status submit(struct run *run, struct call *call)
     return status;
 }
 
+/* Why a line was not even accepted. What else could be invalid has been looked at before. */
+static const char *why_not(rl_status status)
+{
+    if (status == RL_E_INVALID)
+        return "its url is longer than 2048 bytes, or its model's name is longer than 256 bytes or "
+               "has a control character";
+    return rl_status_text(status);
+}
+
 static void send_line(struct run *run, size_t length)
 {
     struct call *call = text_memory(NULL, sizeof *call);
@@ -231,7 +240,7 @@ static void send_line(struct run *run, size_t length)
         return;
     end_call(call);
     if (status != RL_E_QUEUE_FULL)
-        write_failure(run, &result, status, rl_status_text(status));
+        write_failure(run, &result, status, why_not(status));
 }
 
 static void take_line(struct run *run, const char *line, size_t length, bool too_long)

@@ -293,6 +293,18 @@ wrong "a strange file" 'diary: line 1 ' in -o diary --base-url "$url" --resume
 equals "which stays as it is" "$(cat diary)" 'my diary'
 wrong "a file of requests as the output" 'bad: line' in -o bad --base-url "$url" --resume
 
+echo "# a model's name that cannot be"
+start_provider --rpm 60000 --latency-ms 1-5
+{
+    requests 1
+    requests 1 | sed 's/"r1"/"long"/; s/"model":"[^"]*"/"model":"'"$(printf '%300s' x | tr ' ' x)"'"/'
+} >named
+run named -o named.out --base-url "$url"
+equals "exit code" "$code" 1
+says "is told" '"long" failed: .*model.*256'
+equals "the other one is answered" "$(grep -c '"status_code":200' named.out)" 1
+stop_provider
+
 if [ -w /dev/full ]; then
     echo "# a full disk"
     start_provider --rpm 60000 --latency-ms 1-5
