@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* ---- reading a request
- * --------------------------------------------------------------------------------------------- */
+/* ---- reading a request ---- */
 
 static rl_time after_ms(rl_time from, uint64_t ms)
 {
@@ -66,9 +65,7 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
     return RL_OK;
 }
 
-/* ---- granting
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- granting ---- */
 
 static void grant(rl_context *rl, rl_permit *permit, struct rl__lane *lane,
                   const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
@@ -128,8 +125,7 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
     return st;
 }
 
-/* ---- the queue's results
- * ------------------------------------------------------------------------------------------ */
+/* ---- the queue's results ---- */
 
 static void finish(rl_context *rl, struct rl__party *party, rl_time now)
 {
@@ -184,9 +180,7 @@ void rl__poke(rl_context *rl)
     rl__unlock(&rl->lock);
 }
 
-/* ---- blocking
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- blocking ---- */
 
 static void link_blocked(rl_context *rl, struct rl__party *party)
 {
@@ -290,8 +284,7 @@ rl_status rl__acquire(rl_context *rl, const struct rl__ask *ask, rl_time not_bef
     return st == RL_WAIT ? acquire_blocking(rl, ask, not_before, sequence, permit, now) : st;
 }
 
-/* ---- the public doors
- * --------------------------------------------------------------------------------------------- */
+/* ---- the public doors ---- */
 
 rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *permit)
 {

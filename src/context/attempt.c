@@ -95,8 +95,7 @@ int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attem
     return 0;
 }
 
-/* ---- what an answer means for the rest of the way
- * ----------------------------------------------------------------- */
+/* ---- what an answer means for the rest of the way ---- */
 
 /* Whether this failure uses up an attempt. Being told to wait is no failure, within a bound. */
 static int counts(const rl_retry_policy *policy, struct rl__course *course, uint32_t outcome)
@@ -185,9 +184,7 @@ void rl_attempt_limit(rl_attempt *attempt, uint64_t max_attempts)
         course_of(attempt)->max_attempts = max_attempts;
 }
 
-/* ---- driven by events
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- driven by events ---- */
 
 rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attempt *attempt,
                             rl_attempt_fn fn, void *user)

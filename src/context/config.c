@@ -12,9 +12,7 @@
 
 #include <llmrl/limiter.h>
 
-/* ---- limits
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- limits ---- */
 
 struct limits_target {
     struct rl__config *config;
@@ -82,7 +80,7 @@ static rl_status read_limit(struct rl__reader *reader, const cJSON *value, void 
         LIMIT_KEYS_OF("output_tokens")
 
 /* ---- models and providers: a target begins with its limits, so that one reader of limits serves
- * all ----------- */
+ * all ---- */
 
 struct model_target {
     struct limits_target limits;
@@ -231,9 +229,7 @@ static int is_repeated_name(const cJSON *object, const cJSON *member)
     return 0;
 }
 
-/* ---- the top
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the top ---- */
 
 static rl_status read_providers(struct rl__reader *reader, const cJSON *value, void *target)
 {

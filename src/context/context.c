@@ -151,8 +151,7 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
     return RL_OK;
 }
 
-/* ---- listing limits
- * ---------------------------------------------------------------------------------------------- */
+/* ---- listing limits ---- */
 
 struct listing {
     rl_limit_status *out;
@@ -209,8 +208,7 @@ rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count)
     return RL_OK;
 }
 
-/* ---- what the configuration says, for front ends
- * -------------------------------------------------------------- */
+/* ---- what the configuration says, for front ends ---- */
 
 const char *rl_config_base_url(const rl_context *rl, const char *provider)
 {

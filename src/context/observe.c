@@ -199,8 +199,7 @@ rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_respon
     return rl__observe(rl, permit, response, verdict == NULL ? &own : verdict, &streak);
 }
 
-/* ---- ends without an answer
- * ---------------------------------------------------------------------------------------- */
+/* ---- ends without an answer ---- */
 
 static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
 {

@@ -32,8 +32,7 @@ void rl__queue_init(struct rl__queue *queue)
     *queue = (struct rl__queue){ .next_sequence = 1 };
 }
 
-/* ---- lanes: due or sleeping
- * ----------------------------------------------------------------------------------- */
+/* ---- lanes: due or sleeping ---- */
 
 static void take_lane_out(struct rl__queue *queue, struct rl__lane *lane)
 {
@@ -91,9 +90,7 @@ static void park(struct rl__lane *lane, const struct rl__waiter *head, rl_time u
     lane->parked_as = head->sequence;
 }
 
-/* ---- in and out
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- in and out ---- */
 
 static void enter_lane(struct rl__queue *queue, struct rl__waiter *waiter)
 {
@@ -156,9 +153,7 @@ void rl__queue_poke(struct rl__queue *queue)
         make_due(queue, OWNER(node, struct rl__lane, turn));
 }
 
-/* ---- running
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 static void wake_up(struct rl__queue *queue, rl_time now)
 {

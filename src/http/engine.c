@@ -12,8 +12,7 @@
 #include <sys/timerfd.h>
 #endif
 
-/* ---- opening and closing
- * -------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 static int open_timer(void)
 {
@@ -141,9 +140,7 @@ void rl_http_engine_free(rl_http_engine *engine)
     curl_global_cleanup();
 }
 
-/* ---- a call's way
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- a call's way ---- */
 
 static void ask(struct call *call);
 
@@ -196,9 +193,7 @@ static void on_answer(struct call *call, CURLcode result)
     ask(call);
 }
 
-/* ---- accepting
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- accepting ---- */
 
 static char *copy_bytes(const char *bytes, size_t length)
 {
@@ -268,9 +263,7 @@ rl_status rl_http_engine_submit(rl_http_engine *engine, const rl_http_call *from
     return RL_OK;
 }
 
-/* ---- working
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- working ---- */
 
 static void read_finished(rl_http_engine *engine)
 {

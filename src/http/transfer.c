@@ -7,9 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- what comes in
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- what comes in ---- */
 
 void reply_reset(struct reply *reply)
 {
@@ -125,9 +123,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     return length;
 }
 
-/* ---- what goes out
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- what goes out ---- */
 
 static size_t on_send(char *out, size_t size, size_t count, void *user)
 {
@@ -239,9 +235,7 @@ rl_status transfer_start(struct call *call)
     return RL_OK;
 }
 
-/* ---- the end
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 void transfer_abort(struct call *call)
 {

@@ -20,8 +20,7 @@
 #define INPUT_RATIO_ONE 1024
 #define INPUT_RATIO_MAX (8 * INPUT_RATIO_ONE)
 
-/* ---- the limit in force
- * ------------------------------------------------------------------------------------- */
+/* ---- the limit in force ---- */
 
 /* Where nobody has documented a continuous refill, "N per T" is read as a window: no T, wherever it
  * starts, holds more than N. A bucket keeps that if its burst and what it refills in T are N
@@ -105,8 +104,7 @@ static void put_in_force(struct rl__entry *entry, const rl_limit *limit, rl_time
     entry->limit = *limit;
 }
 
-/* ---- following reports
- * ---------------------------------------------------------------------------------------- */
+/* ---- following reports ---- */
 
 /* How much less than reported we count on: what arrivals may bunch by on the way, and four requests
  * that may have overtaken this one; but a small share of the most that was ever there, or a small
@@ -395,8 +393,7 @@ static void follow_report(struct rl__lane *lane, const struct rl__grant *grant,
         follow_remaining(entry, report, level, lesson, now);
 }
 
-/* ---- the window of those in flight while nothing is known
- * ------------------------------------------------------ */
+/* ---- the window of those in flight while nothing is known ---- */
 
 static int anything_known(const struct rl__lane *lane)
 {
@@ -436,9 +433,7 @@ static void narrow_probe(struct rl__lane *lane, rl_time sent_at, rl_time now)
     lane->probe_credit = 0;
 }
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- refusals ---- */
 
 static int report_says_empty(const rl_answer *answer, const struct rl__entry *entry,
                              const struct rl__traits *traits)
@@ -552,9 +547,7 @@ static void make_room(struct rl__scope *scope, const struct rl__lesson *lesson, 
     }
 }
 
-/* ---- the doors
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the doors ---- */
 
 void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, const rl_answer *answer,
                       struct rl__lesson *lesson, rl_time now)

@@ -424,8 +424,7 @@ static void loopback_needs_no_proxy(void **state)
     http_server_stop(proxy);
 }
 
-/* ---- the end comes early
- * ------------------------------------------------------------------------------------------ */
+/* ---- the end comes early ---- */
 
 static void submit_mixed(struct seen *seen)
 {
@@ -504,9 +503,7 @@ static void done_may_submit(void **state)
     end(&seen);
 }
 
-/* ---- a good guest
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- a good guest ---- */
 
 static size_t count_threads(void)
 {

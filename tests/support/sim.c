@@ -11,9 +11,7 @@
 
 #define MINUTE_NS UINT64_C(60000000000)
 
-/* ---- events
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 enum kind { ARRIVAL, ANSWER, NEIGHBOUR, CHANGE, STEP };
 
@@ -117,8 +115,7 @@ static struct event pop(struct sim *sim)
     }
 }
 
-/* ---- the provider's limits
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the provider's limits ---- */
 
 static void refresh(const struct sim *sim, struct meter *m, rl_time now)
 {
@@ -208,8 +205,7 @@ static void start_meter(struct sim *sim, struct meter *m, uint64_t per_minute)
     m->at = sim->clock.now;
 }
 
-/* ---- a request arrives, an answer leaves
- * --------------------------------------------------------------------------------- */
+/* ---- a request arrives, an answer leaves ---- */
 
 static uint64_t tokens_reserved(const struct sim *sim)
 {
@@ -385,9 +381,7 @@ static void answer(struct sim *sim, size_t index)
     sim->r->lost += job->attempt.status != RL_OK;
 }
 
-/* ---- the batch
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the batch ---- */
 
 static void on_ready(rl_attempt *attempt, int ready, void *user)
 {

@@ -446,8 +446,7 @@ static void a_bound_for_one_request_counts_refusals(void **state)
     rl_close(rl);
 }
 
-/* ---- the event-driven front
- * --------------------------------------------------------------------------------------- */
+/* ---- the event-driven front ---- */
 
 struct seen {
     int ready, over, order[64], count;
