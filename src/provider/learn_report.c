@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns how a report moves a limiter: which one it speaks of, its number, and what is left. */
+#include "provider/learn_parts.h"
+
+#include "base/arith.h"
+
+#define MARGIN_TIME  (50 * RL_MILLISECOND)  /* arrivals may bunch by this much on their way */
+#define MARGIN_SHARE 16                     /* of the most that was ever reported: 1/16 */
+#define WATCH_TIME   (500 * RL_MILLISECOND) /* between two looks at what others take */
+
+/* How much less than reported we count on: what arrivals may bunch by on the way, and four requests
+ * that may have overtaken this one; but a small share of the most that was ever there, or a small
+ * bucket would never count as full. */
+static uint64_t margin_of(const struct rl__entry *entry, const struct rl__traits *traits,
+                          uint64_t cost)
+{
+    uint64_t margin = rl__mul_div_up(entry->limit.amount, MARGIN_TIME, entry->limit.period);
+
+    margin = rl__add_sat(margin, rl__mul_sat(4, cost));
+    if (entry->dimension != RL_REQUESTS && traits->step > 1)
+        margin = rl__add_sat(margin, traits->step);
+    return rl__min(margin, entry->learned.most / MARGIN_SHARE);
+}
+
+static void lower(struct rl__entry *entry, uint64_t missing, rl_time now)
+{
+    rl__entry_correct(entry, -(int64_t)missing, now);
+    entry->learned.owed = rl__add_sat(entry->learned.owed, missing);
+}
+
+static void repay(struct rl__entry *entry, uint64_t *room, rl_time now)
+{
+    uint64_t back = rl__min(*room, entry->learned.owed);
+
+    if (back == 0)
+        return;
+    rl__entry_correct(entry, (int64_t)back, now);
+    entry->learned.owed -= back;
+    *room -= back;
+}
+
+static int is_continuous(const struct rl__entry *entry, const struct rl__traits *traits)
+{
+    return traits->continuous || entry->learned.refills;
+}
+
+/* Where nobody has documented how a limit refills, the reports show it: in a fixed window each
+ * request leaves less, in a bucket what was used is back soon. Looked at over twenty reports and a
+ * second at least. */
+static void watch_refill(struct rl__entry *entry, const rl_limit_report *report,
+                         const struct rl__lesson *lesson, rl_time now)
+{
+    uint64_t cost = lesson->cost.amount[entry->dimension], gone;
+
+    if (entry->learned.watched == 0 || report->remaining > entry->learned.watched_from) {
+        entry->learned.watched = 1; /* the first one, or a new window */
+        entry->learned.watched_from = report->remaining;
+        entry->learned.watched_cost = 0;
+        entry->learned.watched_at = now;
+        return;
+    }
+    entry->learned.watched++;
+    entry->learned.watched_cost = rl__add_sat(entry->learned.watched_cost, cost);
+    if (entry->learned.watched < 20 || rl__sub_sat(now, entry->learned.watched_at) < RL_SECOND)
+        return;
+    gone = entry->learned.watched_from - report->remaining;
+    entry->learned.refills = gone < entry->learned.watched_cost / 2;
+    entry->learned.watched = 0;
+}
+
+/* How fast others on the same key use it up. Our books without any correction follow our own use
+ * alone; so what the reports show above them shrinks as fast as others take. */
+static void watch_others(struct rl__entry *entry, int64_t gap, rl_time sent_at)
+{
+    rl_duration span = rl__sub_sat(sent_at, entry->learned.gap_at);
+    uint64_t taken = gap < entry->learned.gap ? (uint64_t)(entry->learned.gap - gap) : 0, rate;
+
+    if (entry->learned.gap_at != 0 && span < WATCH_TIME)
+        return;
+    rate = rl__mul_div(entry->limit.amount, RL_SECOND, entry->limit.period);
+    if (entry->learned.gap_at == 0 || span > 8 * WATCH_TIME)
+        rate = 0; /* the first one, or too long ago */
+    else
+        rate = rl__min(rate, rl__mul_div(taken, RL_SECOND, span));
+    entry->learned.drain = (entry->learned.drain + rate) / 2;
+    entry->learned.gap = gap;
+    entry->learned.gap_at = sent_at;
+}
+
+/* What others have taken while the answer was on its way; of a second at most, as more is no more
+ * than a guess. */
+static uint64_t taken_since(const struct rl__entry *entry, rl_time sent_at, rl_time now)
+{
+    return rl__mul_div(entry->learned.drain, rl__min(rl__sub_sat(now, sent_at), RL_SECOND),
+                       RL_SECOND);
+}
+
+/* Our books at that request's grant against what the provider saw when it arrived. */
+static void follow_remaining(struct rl__entry *entry, const rl_limit_report *report, int64_t level,
+                             const struct rl__lesson *lesson, rl_time now)
+{
+    uint64_t cost = lesson->cost.amount[entry->dimension], room;
+    int64_t reported;
+
+    entry->learned.most = rl__max(entry->learned.most, rl__add_sat(report->remaining, cost));
+    if (!lesson->traits->continuous)
+        watch_refill(entry, report, lesson, now);
+    watch_others(entry, (int64_t)report->remaining - (level - rl__entry_shift(entry)),
+                 lesson->sent_at);
+    reported = (int64_t)report->remaining - (int64_t)margin_of(entry, lesson->traits, cost) -
+               (int64_t)taken_since(entry, lesson->sent_at, now);
+
+    entry->learned.room = 0;
+    if (reported < level) {
+        lower(entry, (uint64_t)(level - reported), now);
+        return;
+    }
+    room = (uint64_t)(reported - level);
+    entry->learned.room = room;
+    repay(entry, &room, now);
+    if (is_continuous(entry, lesson->traits) && lesson->sole_model &&
+        rl__learn_is_binding(entry, now))
+        rl__learn_grow(entry, room, now);
+}
+
+/* A limiter that was just found starts with what the answer left, for long periods; else nearly
+ * empty: the pace alone lets the first ones go. */
+static void start_level(struct rl__entry *entry, const rl_limit_report *report,
+                        const struct rl__lane *lane, rl_time now)
+{
+    int64_t level = 1;
+
+    if (entry->period >= RL__LONG_PERIOD && (report->has & RL_HAS_REMAINING) != 0)
+        level = (int64_t)rl__sub_sat(report->remaining, rl__load(&lane->in_flight));
+    rl_limiter_set_level(&entry->limiter, level, now);
+}
+
+/* Where a dialect does not name the period, it was found by arithmetic, which a bucket smaller than
+ * the limit misleads towards seconds. None of those who refill continuously reports less than a
+ * minute's limit. */
+rl_duration rl__learn_window(const rl_limit_report *report, const struct rl__traits *traits)
+{
+    rl_duration reset = (report->has & RL_HAS_RESET) != 0 ? report->reset_after : 0;
+    rl_duration window = (report->has & RL_HAS_WINDOW) != 0 ? report->window : 0;
+
+    if (traits->continuous)
+        return rl__max(window, RL_MINUTE);
+    if (window != 0)
+        return window;
+    if (reset <= RL_MINUTE)
+        return RL_MINUTE;
+    return reset <= RL_HOUR ? RL_HOUR : RL_DAY;
+}
+
+/* What the provider has just let pass proves that its limit is no smaller, whatever it says. Else a
+ * number that is wrong once would make every request too large, and nothing would ever be sent that
+ * could put it right. */
+static uint64_t passed(const rl_limit_report *report, const struct rl__lesson *lesson)
+{
+    return lesson->passed ? lesson->cost.amount[report->dimension] : 0;
+}
+
+/* The entry that a report speaks of; NULL: none, and none was to be made. */
+static struct rl__entry *entry_for(struct rl__lane *lane, const rl_limit_report *report,
+                                   struct rl__lesson *lesson, int *is_new, rl_time now)
+{
+    rl_duration window = rl__learn_window(report, lesson->traits);
+    struct rl__scope *inner = lane->scope[2] != NULL ? lane->scope[2] : lane->scope[1];
+    struct rl__entry *entry = rl__scope_find(inner, report->dimension, window);
+    rl_limit limit;
+
+    *is_new = 0;
+    if (entry == NULL && lesson->sole_model)
+        entry = rl__scope_find(lane->scope[1], report->dimension, window);
+    if (entry != NULL || !lesson->auto_detect || (report->has & RL_HAS_LIMIT) == 0)
+        return entry;
+    limit = rl__limit_first(lesson->traits, rl__max(report->limit, passed(report, lesson)), window);
+    if (rl__scope_add(inner, report->dimension, &limit, RL_SOURCE_ANSWER, now, &entry) != RL_OK)
+        return NULL;
+    *is_new = 1;
+    lesson->learned++;
+    return entry;
+}
+
+/* Less than half, all of a sudden: believed when the next report says the same. Until then
+ * `remaining`, which cannot be more, holds us back. */
+static int is_doubtful(struct rl__entry *entry, const rl_limit_report *report)
+{
+    uint64_t before = entry->learned.doubted;
+    int small = report->limit < entry->learned.reported / 2;
+
+    entry->learned.doubted = small ? report->limit : 0;
+    return small && report->limit != before;
+}
+
+static void follow_limit(struct rl__entry *entry, const rl_limit_report *report,
+                         struct rl__lesson *lesson, rl_time now)
+{
+    rl_limit limit;
+
+    entry->learned.proven = rl__max(entry->learned.proven, passed(report, lesson));
+    if ((report->has & RL_HAS_LIMIT) == 0 || report->limit == 0 || is_doubtful(entry, report) ||
+        report->limit == entry->learned.reported)
+        return;
+    lesson->learned += entry->learned.reported != 0;
+    entry->learned.reported = report->limit;
+    limit = rl__learn_limit(entry, lesson->traits);
+    rl__learn_put(entry, &limit, now);
+}
+
+void rl__learn_report(struct rl__lane *lane, const struct rl__grant *grant,
+                      const rl_limit_report *report, struct rl__lesson *lesson, rl_time now)
+{
+    int is_new;
+    struct rl__entry *entry;
+    int64_t level;
+
+    if (report->dimension >= RL__COSTS)
+        return;
+    if ((entry = entry_for(lane, report, lesson, &is_new, now)) == NULL)
+        return;
+    if (is_new) {
+        entry->learned.reported = report->limit;
+        entry->learned.proven = passed(report, lesson);
+        start_level(entry, report, lane, now);
+        return;
+    }
+    follow_limit(entry, report, lesson, now);
+    level = rl__grant_level(grant, entry);
+    if ((report->has & RL_HAS_REMAINING) != 0 && level != RL__NO_SNAPSHOT)
+        follow_remaining(entry, report, level, lesson, now);
+}
