@@ -28,6 +28,7 @@ struct observation {
     rl_time sent_at, now;
     uint64_t learned;
     uint64_t streak;
+    rl_time opens; /* until when the gate was closed; 0: it was not */
 };
 
 /* What we would wait if nothing was said; 0: the hint will do, or nothing is needed. */
@@ -55,12 +56,31 @@ static rl_time opening_time(struct observation *o)
     return rl__add_sat(o->now, rl__min(rl__max(hinted ? hint : 0, own), longest));
 }
 
+static struct rl__scope *inner_scope(const struct rl__lane *lane)
+{
+    struct rl__scope *model = lane->scope[RL__LANE_SCOPES - 1];
+
+    return model != NULL ? model : lane->scope[RL__LANE_SCOPES - 2];
+}
+
 static void close_gate(struct observation *o, rl_time opens)
 {
-    size_t inner =
-        o->lane->scope[RL__LANE_SCOPES - 1] != NULL ? RL__LANE_SCOPES - 1 : RL__LANE_SCOPES - 2;
+    rl__raise_to(&inner_scope(o->lane)->closed_until, opens);
+    o->opens = opens;
+}
 
-    rl__raise_to(&o->lane->scope[inner]->closed_until, opens);
+/* No lock is held: the line goes to the user's function. */
+static void report(const struct observation *o)
+{
+    const char *scope = inner_scope(o->lane)->name;
+
+    if (o->learned > 0)
+        rl__log(&o->rl->env, RL_LOG_INFO, "%s: %llu limits found or changed by an answer", scope,
+                (unsigned long long)o->learned);
+    if (o->opens > o->now)
+        rl__log(&o->rl->env, RL_LOG_WARNING, "%s: %s, closed for %llu ms", scope,
+                o->answer->outcome == RL_OUTCOME_RATE_LIMITED ? "refused" : "overloaded",
+                (unsigned long long)((o->opens - o->now) / RL_MILLISECOND));
 }
 
 /* How ill the provider is, apart from any one request: a failure among successes is not the first
@@ -141,6 +161,7 @@ static void digest(struct observation *o)
     rl__fetch_add(&o->rl->count.in_flight, UINT64_MAX);
     rl__fetch_add(&o->rl->count.learned, o->learned);
     rl__poke(o->rl);
+    report(o);
 }
 
 static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *response,

@@ -15,6 +15,16 @@
 
 static struct vclock the_clock;
 
+static char the_log[512];
+
+static void keep_log(void *user, rl_log_level level, const char *line)
+{
+    size_t used = strlen(the_log);
+
+    (void)user;
+    snprintf(the_log + used, sizeof the_log - used, "%d %s\n", (int)level, line);
+}
+
 static rl_context *open_with(const char *json)
 {
     rl_options options = RL_OPTIONS_INIT;
@@ -23,6 +33,8 @@ static rl_context *open_with(const char *json)
 
     the_clock = (struct vclock){ .now = 1000 * RL_SECOND, .random = 5 };
     hooks = vclock_hooks(&the_clock);
+    hooks.log = keep_log;
+    the_log[0] = '\0';
     options.hooks = &hooks;
     options.config_json = json;
     assert_int_equal(rl_open(&options, &rl), RL_OK);
@@ -258,6 +270,29 @@ static void after_a_refusal_traffic_is_paced(void **state)
     assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
     assert_true(the_clock.now >= 1011 * RL_SECOND);
     assert_true(the_clock.now <= 1011 * RL_SECOND + RL_SECOND / 50);
+    rl_close(rl);
+}
+
+static void what_happened_is_logged_without_any_secret(void **state)
+{
+    static const rl_header two = { "retry-after", 11, "2", 1 };
+    static const rl_header limits[] = { { "x-ratelimit-limit-requests", 26, "500", 3 },
+                                        { "x-ratelimit-remaining-requests", 30, "499", 3 } };
+    rl_context *rl = open_with(NULL);
+    rl_request request = ask("openai");
+    rl_response no = refusal(&two), ok = answer(200, "{}");
+    rl_permit permit;
+
+    (void)state;
+    ok.headers = limits;
+    ok.header_count = 2;
+    assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_observe_response(rl, &permit, &ok, NULL), RL_OK);
+    assert_string_equal(the_log, "3 openai/m: 1 limits found or changed by an answer\n");
+    the_log[0] = '\0';
+    assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_observe_response(rl, &permit, &no, NULL), RL_OK);
+    assert_string_equal(the_log, "2 openai/m: refused, closed for 2000 ms\n");
     rl_close(rl);
 }
 
@@ -661,6 +696,7 @@ int main(void)
         cmocka_unit_test(what_was_not_used_comes_back),
         cmocka_unit_test(a_refusal_closes_the_gate_for_everybody),
         cmocka_unit_test(after_a_refusal_traffic_is_paced),
+        cmocka_unit_test(what_happened_is_logged_without_any_secret),
         cmocka_unit_test(a_refusal_without_a_hint_closes_it_longer_each_time),
         cmocka_unit_test(a_hint_of_nothing_is_believed_only_so_often),
         cmocka_unit_test(the_loop_ends_with_the_answer),
