@@ -68,13 +68,15 @@ void run_progress_format(struct text *out, struct run_progress *progress,
     uint64_t bytes = state->bytes_done - then.bytes;
     char left[TEXT_SHORT];
 
-    text_addf(out,
-              "%" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " waiting, %" PRIu64
-              " on the wire | ",
-              state->done, state->failed, state->waiting, state->on_wire);
-    text_add_string(out, "last minute: ");
-    add_rate(out, state->requests - then.requests, state->requests_limit, "requests, ");
-    add_rate(out, state->tokens - then.tokens, state->tokens_limit, "tokens");
+    text_addf(out, "%" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " waiting", state->done,
+              state->failed, state->waiting);
+    if (!progress->live) /* on a terminal it has to fit eighty columns, time left included */
+        text_addf(out, ", %" PRIu64 " on the wire", state->on_wire);
+    text_add_string(out, progress->live ? " | " : " | last minute: ");
+    add_rate(out, state->requests - then.requests, state->requests_limit,
+             progress->live ? "rpm, " : "requests, ");
+    add_rate(out, state->tokens - then.tokens, state->tokens_limit,
+             progress->live ? "tpm" : "tokens");
     if (state->bytes_left != UINT64_MAX && bytes > 0 && seconds >= 1) {
         text_duration((double)state->bytes_left * seconds / (double)bytes, left);
         text_addf(out, " | %s left", left);

@@ -108,6 +108,15 @@ static void the_live_line_shows_the_last_minute(void **ctx)
     assert_string_equal(
         line.data, "100 done, 2 failed, 7 waiting, 3 on the wire | last minute: 40/500 requests, "
                    "40.0k tokens | 15 min 0 s left");
+    line.length = 0;
+    progress.live = true;
+    now.done = 123456;
+    now.tokens_limit = 600000;
+    run_progress_format(&line, &progress, &now, 90);
+    assert_string_equal(
+        line.data,
+        "123456 done, 2 failed, 7 waiting | 40/500 rpm, 40.0k/600.0k tpm | 15 min 0 s left");
+    assert_true(line.length < 80);
     text_free(&line);
 }
 
