@@ -15,6 +15,7 @@
 #define LLMRL_LIMITER_H
 
 #include <llmrl/base.h>
+#include <llmrl/clock.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -152,6 +153,17 @@ RL_API rl_status rl_limit_check(const rl_limit *limit, const char **why);
  */
 RL_API rl_status rl_limiter_take(rl_limiter *limiter, uint64_t cost, rl_time now,
                                  rl_time *retry_at);
+/**
+ * The same at the time of a clock, which may be a cheap one. A grant is stamped with that clock's
+ * time; a refusal whose end lies within its error is asked again of the precise clock, so a yes is
+ * never late. With a stamp that may be `error` early, in any window W at most what the algorithm
+ * allows in W + error: for the token bucket burst + (W + error) * amount / period.
+ *
+ * @param clock  not NULL; started by rl_clock_init().
+ * Threads: any, at once too.  Blocks: no.  Allocates: no.  Since: 0.1.
+ */
+RL_API rl_status rl_limiter_take_with_clock(rl_limiter *limiter, uint64_t cost, rl_clock *clock,
+                                            rl_time *retry_at);
 /** What rl_limiter_take() would say; writes nothing. */
 RL_API rl_status rl_limiter_peek(const rl_limiter *limiter, uint64_t cost, rl_time now,
                                  rl_time *retry_at);

@@ -28,50 +28,19 @@
  * Source: ITU-T I.371 (GCRA, virtual scheduling). It differs in the clock: ticks, not time, so that
  * a price need not be rounded.
  */
-#include "base/arith.h"
-#include "limiter/limiter.h"
+#include "limiter/gcra.h"
 
-/* The words of a plan. The first three are every algorithm's. */
-enum { AMOUNT, PERIOD, BURST, SCALE, RATE, SHIFT, SLACK, BORROW };
+#include "limiter/limiter.h"
 
 #define TICKS_PER_NS       7  /* at most, if a unit is to be a tick or more at that */
 #define UNITS_PER_NS_MAX   32 /* beyond, 64 bits of ticks would end within years */
 #define SLACK_WHEN_INEXACT 3  /* floor: less than 1; rate cut to 63 bits or more: less than 2 */
-#define SPAN_MAX           (UINT64_C(1) << 60)                /* ticks of the largest grant */
-#define CLOCK_MAX          (UINT64_MAX - (UINT64_C(1) << 61)) /* leaves room for a span and some debt */
-#define WORD_MAX           (UINT64_MAX - 1)                   /* UINT64_MAX is the framework's */
-
-static uint64_t clock_at(const rl_plan *plan, rl_time now)
-{
-    rl__u128 ticks = (rl__u128)now * plan->word[RATE] >> plan->word[SHIFT];
-
-    return ticks < CLOCK_MAX ? (uint64_t)ticks : CLOCK_MAX;
-}
-
-/* The first nanosecond at which the clock shows `ticks`, RL_NEVER: none. The exact inverse of
- * clock_at(). */
-static rl_time time_of(const rl_plan *plan, uint64_t ticks)
-{
-    uint64_t rate = plan->word[RATE], shift = plan->word[SHIFT];
-    rl__u128 scaled;
-
-    if (ticks > CLOCK_MAX || rate == 0)
-        return RL_NEVER;
-    if (shift > 64 && ticks >> (128 - shift) != 0)
-        return RL_NEVER; /* more than 2^128 / rate, and so more than 64 bits */
-    scaled = (rl__u128)ticks << shift;
-    return rl__narrow_sat(scaled / rate + (scaled % rate != 0));
-}
+#define SPAN_MAX           (UINT64_C(1) << 60) /* ticks of the largest grant */
+#define WORD_MAX           (UINT64_MAX - 1)    /* UINT64_MAX is the framework's */
 
 static uint64_t ticks_of(const rl_plan *plan, uint64_t units)
 {
     return rl__mul_sat(units, plan->word[SCALE]);
-}
-
-/* Where new usage begins: behind what is in use, and never before the exact time. */
-static uint64_t base_of(const rl_plan *plan, uint64_t word, uint64_t clock)
-{
-    return rl__max(word, clock + plan->word[SLACK]);
 }
 
 static uint64_t later(uint64_t word, uint64_t ticks)
@@ -102,7 +71,7 @@ static uint64_t choose_scale(uint64_t amount, uint64_t period, uint64_t largest_
 
 /* rate / 2^shift = ticks / period, by long division: it ends when nothing is left, or with 64
  * significant bits. The slowest limit (128 ticks in ten years) needs a shift of 115 for that: below
- * 128, where clock_at() would break. */
+ * 128, where rl__gcra_clock() would break. */
 static void set_rate(rl_plan *plan, uint64_t ticks, uint64_t period)
 {
     uint64_t rate, rest, shift = 0;
@@ -146,52 +115,44 @@ static rl_status prepare(const rl_limit *limit, rl_plan *plan, const char **why)
 
 static void start(const rl_plan *plan, uint64_t *word, rl_time now)
 {
-    *word = clock_at(plan, now);
+    *word = rl__gcra_clock(plan, now);
 }
 
 /* More than a full bucket: only when it is full, and then into debt. */
 static rl_status take_oversize(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now,
                                rl_time *retry_at)
 {
-    uint64_t clock = clock_at(plan, now);
+    uint64_t clock = rl__gcra_clock(plan, now);
 
     if (plan->word[BORROW] == 0 || cost > plan->word[AMOUNT])
         return RL_E_TOO_LARGE;
     if (*word <= clock) {
-        *word = base_of(plan, *word, clock) + cost * plan->word[SCALE];
+        *word = rl__gcra_base(plan, *word, clock) + cost * plan->word[SCALE];
         return RL_OK;
     }
-    *retry_at = time_of(plan, *word);
+    *retry_at = rl__gcra_time(plan, *word);
     return RL_WAIT;
 }
 
-/* No sum here can overflow: the clock is at most CLOCK_MAX, a price and the span at most SPAN_MAX.
- */
 static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now,
                       rl_time *retry_at)
 {
-    uint64_t clock = clock_at(plan, now), price, spare, base;
+    uint64_t burst = plan->word[BURST], spare;
+    rl_status st;
 
-    if (cost > plan->word[BURST])
+    if (cost > burst)
         return take_oversize(plan, word, cost, now, retry_at);
-    price = cost * plan->word[SCALE];
-    spare =
-        (plan->word[BURST] - cost) * plan->word[SCALE]; /* may be in use already beside this one */
-    base = base_of(plan, *word, clock);
-    if (*word <= clock || base - clock <= spare) {
-        *word = base + price;
-        return RL_OK;
-    }
-    /* Within the slack of the burst only a full bucket will do. */
-    *retry_at = time_of(plan, spare >= plan->word[SLACK] ? *word - spare : *word);
-    return RL_WAIT;
+    st = rl__gcra_take(plan, word, cost, burst, now, &spare);
+    if (st == RL_WAIT)
+        *retry_at = rl__gcra_retry_at(plan, *word, spare);
+    return st;
 }
 
 /* Down to full at `now` and no further, so that a clock that steps back afterwards earns nothing.
  */
 static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
 {
-    uint64_t clock = clock_at(plan, now);
+    uint64_t clock = rl__gcra_clock(plan, now);
 
     if (*word > clock)
         *word = rl__max(clock, rl__sub_sat(*word, ticks_of(plan, amount)));
@@ -199,7 +160,7 @@ static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_t
 
 static void charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
 {
-    *word = later(base_of(plan, *word, clock_at(plan, now)), ticks_of(plan, amount));
+    *word = later(rl__gcra_base(plan, *word, rl__gcra_clock(plan, now)), ticks_of(plan, amount));
 }
 
 static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)
@@ -210,7 +171,7 @@ static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_tim
         used = burst + (0 - (uint64_t)level);
     else
         used = rl__sub_sat(burst, (uint64_t)level);
-    *word = later(clock_at(plan, at), ticks_of(plan, used));
+    *word = later(rl__gcra_clock(plan, at), ticks_of(plan, used));
 }
 
 /* Units above or below zero, rounded down, of a bucket that lacks `used` ticks. */
@@ -226,9 +187,10 @@ static int64_t level_of(const rl_plan *plan, uint64_t used)
 
 static void snapshot(const rl_plan *plan, const uint64_t *word, rl_time now, rl_level *level)
 {
-    uint64_t clock = clock_at(plan, now);
-    uint64_t used = *word > clock ? base_of(plan, *word, clock) - clock : 0; /* as take() sees it */
-    rl_time full_at = *word > clock ? time_of(plan, *word) : now;
+    uint64_t clock = rl__gcra_clock(plan, now);
+    uint64_t used =
+        *word > clock ? rl__gcra_base(plan, *word, clock) - clock : 0; /* as take() sees it */
+    rl_time full_at = *word > clock ? rl__gcra_time(plan, *word) : now;
 
     level->limit = plan->word[AMOUNT];
     level->burst = plan->word[BURST];
@@ -244,13 +206,13 @@ static int same_clock(const rl_plan *a, const rl_plan *b)
 
 static void carry(const rl_plan *before, const rl_plan *after, uint64_t *word, rl_time now)
 {
-    uint64_t used = rl__sub_sat(*word, clock_at(before, now));
-    uint64_t clock = clock_at(after, now);
+    uint64_t used = rl__sub_sat(*word, rl__gcra_clock(before, now));
+    uint64_t clock = rl__gcra_clock(after, now);
 
     if (used == 0)
         *word = clock;
     else if (same_clock(before, after))
-        *word = base_of(after, *word, clock);
+        *word = rl__gcra_base(after, *word, clock);
     else
         *word = later(clock + after->word[SLACK],
                       rl__mul_div_up(used, after->word[SCALE], before->word[SCALE]));

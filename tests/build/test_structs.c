@@ -33,6 +33,8 @@ NO_PADDING(rl_limit, OF(rl_limit, size) + OF(rl_limit, algorithm) + OF(rl_limit,
                          OF(rl_limit, period) + OF(rl_limit, burst) + OF(rl_limit, oversize));
 NO_PADDING(rl_limiter, OF(rl_limiter, algorithm) + OF(rl_limiter, revision) + OF(rl_limiter, plan) +
                            OF(rl_limiter, word));
+NO_PADDING(rl_clock, OF(rl_clock, precise) + OF(rl_clock, user) + OF(rl_clock, kind) +
+                         OF(rl_clock, revision) + OF(rl_clock, line) + OF(rl_clock, check));
 NO_PADDING(rl_level, OF(rl_level, limit) + OF(rl_level, burst) + OF(rl_level, remaining) +
                          OF(rl_level, full_in));
 NO_PADDING(rl_algorithm, OF(rl_algorithm, size) + OF(rl_algorithm, name) + OF(rl_algorithm, words) +
