@@ -355,6 +355,20 @@ static void change_limit(struct run *run)
         begin(run);     /* that saturates, which test_gcra looks at */
 }
 
+/* A model that becomes full gets its leeway, too, even if it has some of it already: that much more
+ * the limiter may lack. */
+static void give_back(struct run *run, uint64_t amount)
+{
+    exact before = run->model.level + ((exact)run->now - run->model.last) * run->model.amount;
+    exact most = before + (exact)amount * run->model.period;
+
+    rl_limiter_give_back(&run->limiter, amount, run->now);
+    exact_give_back(&run->model, amount, run->now);
+    if (run->model.last == (exact)run->now && run->model.level > most)
+        run->off += run->model.level - most;
+    run->seen[SAW_GIVE_BACK]++;
+}
+
 static void disturb(struct run *run)
 {
     uint64_t burst = run->limiter.plan.word[2],
@@ -366,9 +380,7 @@ static void disturb(struct run *run)
     case 0:
     case 1:
     case 2:
-        rl_limiter_give_back(&run->limiter, amount, run->now);
-        exact_give_back(&run->model, amount, run->now);
-        run->seen[SAW_GIVE_BACK]++;
+        give_back(run, amount);
         break;
     case 3:
     case 4:
