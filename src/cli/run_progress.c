@@ -60,27 +60,38 @@ static void add_rate(struct text *out, uint64_t count, double limit, const char 
     text_addf(out, " %s", unit);
 }
 
+static void add_time_left(struct text *out, const struct run_now *state, uint64_t bytes,
+                          double seconds, const char *before)
+{
+    char left[TEXT_SHORT];
+
+    if (state->bytes_left == UINT64_MAX || bytes == 0 || seconds < 1)
+        return;
+    text_duration((double)state->bytes_left * seconds / (double)bytes, left);
+    text_addf(out, "%s%s left", before, left);
+}
+
+/* A terminal cuts the end of a long line: there the rates come last. */
 void run_progress_format(struct text *out, struct run_progress *progress,
                          const struct run_now *state, double now)
 {
     struct run_sample then = minute_ago(progress, now);
     double seconds = now - then.at;
     uint64_t bytes = state->bytes_done - then.bytes;
-    char left[TEXT_SHORT];
+    bool live = progress->live;
 
     text_addf(out, "%" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " waiting", state->done,
               state->failed, state->waiting);
-    if (!progress->live) /* on a terminal it has to fit eighty columns, time left included */
+    if (live)
+        add_time_left(out, state, bytes, seconds, ", ");
+    else
         text_addf(out, ", %" PRIu64 " on the wire", state->on_wire);
-    text_add_string(out, progress->live ? " | " : " | last minute: ");
+    text_add_string(out, live ? " | " : " | last minute: ");
     add_rate(out, state->requests - then.requests, state->requests_limit,
-             progress->live ? "rpm, " : "requests, ");
-    add_rate(out, state->tokens - then.tokens, state->tokens_limit,
-             progress->live ? "tpm" : "tokens");
-    if (state->bytes_left != UINT64_MAX && bytes > 0 && seconds >= 1) {
-        text_duration((double)state->bytes_left * seconds / (double)bytes, left);
-        text_addf(out, " | %s left", left);
-    }
+             live ? "rpm, " : "requests, ");
+    add_rate(out, state->tokens - then.tokens, state->tokens_limit, live ? "tpm" : "tokens");
+    if (!live)
+        add_time_left(out, state, bytes, seconds, " | ");
 }
 
 static size_t terminal_width(void)
