@@ -284,6 +284,8 @@ static void forget_limit(cJSON *provider, const char *key)
     set_member(provider, "auto_detect", cJSON_CreateTrue());
 }
 
+#define HINT_MS_MAX 3600000 /* an hour */
+
 static void merge_limits(cJSON *provider, const struct run_options *options)
 {
     static const char *const keys[RUN_LIMITS] = { "requests_per_minute", "tokens_per_minute",
@@ -298,17 +300,19 @@ static void merge_limits(cJSON *provider, const struct run_options *options)
     }
 }
 
-/* As many wait as are on their way, at most. */
+/* As many wait as are on their way, at most. A batch has no reader who waits for one answer: it
+ * sits out a longer wait than a program would, if the configuration says nothing else. */
 static void merge_policies(cJSON *root, const struct run_options *options)
 {
-    cJSON *queue = child_object(root, "queue");
+    cJSON *queue = child_object(root, "queue"), *retry = child_object(root, "retry");
     const cJSON *size = cJSON_GetObjectItemCaseSensitive(queue, "max_size");
 
     if (!cJSON_IsNumber(size) || size->valuedouble < (double)options->concurrency)
         set_member(queue, "max_size", whole_number(options->concurrency));
     if (options->max_attempts > 0)
-        set_member(child_object(root, "retry"), "max_attempts",
-                   whole_number(options->max_attempts));
+        set_member(retry, "max_attempts", whole_number(options->max_attempts));
+    if (cJSON_IsObject(retry) && !cJSON_HasObjectItem(retry, "max_hint_ms"))
+        set_member(retry, "max_hint_ms", whole_number(HINT_MS_MAX));
 }
 
 static bool merge_provider(struct run_setup *setup, cJSON *root, const struct run_options *options,

@@ -146,12 +146,14 @@ static void flags_are_merged_into_the_configuration(void **ctx)
         const char *dialect;
     } row[] = {
         { "", NULL,
-          "{\"providers\":{\"openai\":{\"auto_detect\":true}},\"queue\":{\"max_size\":256}}",
+          "{\"providers\":{\"openai\":{\"auto_detect\":true}},\"queue\":{\"max_size\":256},"
+          "\"retry\":{\"max_hint_ms\":3600000}}",
           "openai" },
         { "--rpm 5 --tpm 9007199254740992 --max-attempts 2", NULL,
           "{\"providers\":{\"openai\":{\"auto_detect\":true,\"requests_per_minute\":5,\"tokens_per_"
           "minute\":"
-          "9007199254740992}},\"queue\":{\"max_size\":256},\"retry\":{\"max_attempts\":2}}",
+          "9007199254740992}},\"queue\":{\"max_size\":256},\"retry\":{\"max_attempts\":2,\"max_"
+          "hint_ms\":3600000}}",
           "openai" },
         { "--rpm 0 --concurrency 5",
           "{\"queue\":{\"max_size\":10},\"providers\":{\"openai\":{\"requests_per_minute\":7,"
@@ -159,15 +161,23 @@ static void flags_are_merged_into_the_configuration(void **ctx)
           "8,\"models\":[{\"name\":\"m\",\"requests_per_minute\":3}]}}}",
           "{\"queue\":{\"max_size\":10},\"providers\":{\"openai\":{\"tokens_per_minute\":8,"
           "\"models\":[{\"name\":"
-          "\"m\"}],\"auto_detect\":true}}}",
+          "\"m\"}],\"auto_detect\":true}},"
+          "\"retry\":{\"max_hint_ms\":3600000}}",
           "openai" },
         { "--provider mine --itpm 1 --otpm 2",
           "{\"providers\":{\"mine\":{\"dialect\":\"anthropic\"}}}",
           "{\"providers\":{\"mine\":{\"dialect\":\"anthropic\",\"input_tokens_per_minute\":1,"
-          "\"output_tokens_per_minute\":2}},\"queue\":{\"max_size\":256}}",
+          "\"output_tokens_per_minute\":2}},\"queue\":{\"max_size\":256},"
+          "\"retry\":{\"max_hint_ms\":3600000}}",
           "anthropic" },
+        { "", "{\"retry\":{\"max_hint_ms\":7}}",
+          "{\"retry\":{\"max_hint_ms\":7},\"providers\":{\"openai\":{\"auto_detect\":true}},"
+          "\"queue\":{\"max_size\":256}}",
+          "openai" },
         { "--provider mine", "{\"providers\":{\"mine\":{}}}",
-          "{\"providers\":{\"mine\":{}},\"queue\":{\"max_size\":256}}", "generic" },
+          "{\"providers\":{\"mine\":{}},\"queue\":{\"max_size\":256},"
+          "\"retry\":{\"max_hint_ms\":3600000}}",
+          "generic" },
     };
 
     (void)ctx;
