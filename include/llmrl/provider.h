@@ -67,8 +67,15 @@ static inline rl_response rl_response_init_(void)
 }
 #define RL_RESPONSE_INIT rl_response_init_()
 
-/** Which members of a struct hold something. */
-enum { RL_HAS_WINDOW = 1, RL_HAS_LIMIT = 2, RL_HAS_REMAINING = 4, RL_HAS_RESET = 8 };
+/** Which members of a struct hold something; and RL_IS_UNCACHED: the limit counts only what was not
+ * read from a cache, beside one of the same dimension that counts all. */
+enum {
+    RL_HAS_WINDOW = 1,
+    RL_HAS_LIMIT = 2,
+    RL_HAS_REMAINING = 4,
+    RL_HAS_RESET = 8,
+    RL_IS_UNCACHED = 16
+};
 
 /** One limit, as an answer reports it. */
 typedef struct rl_limit_report {
@@ -121,15 +128,23 @@ typedef struct rl_answer {
     uint32_t ignored;      /* values that could not be believed: negative, absurd, not a number */
     rl_duration limited_window; /* the period of the limit that the refusal names; 0: not said */
     rl_usage usage;
-    char code[48]; /* the provider's own error code or type, cut to fit; "": none */
+    char code[48];           /* the provider's own error code or type, cut to fit; "": none */
+    uint64_t limited_amount; /* the limit, as a refusal names it in words; 0: not said */
+    uint64_t concurrency; /* so many requests at once are allowed, as a refusal says; 0: not said */
 } rl_answer;
 
 /** A dialect: opaque here. */
 typedef struct rl_dialect rl_dialect;
 
-/** "openai", "anthropic", "groq", "gemini", "generic": built in. NULL: no such name. Static.
- * Threads: any. */
+/**
+ * One that is built in: "openai", "azure-openai", "anthropic", "groq", "gemini", "vertex-ai",
+ * "bedrock", "mistral", "cohere", "together", "fireworks", "openrouter", "xai", "deepseek",
+ * "cerebras", "perplexity", "github-models", "huggingface", or "generic", which reads whatever
+ * forms an answer uses. NULL: no such name. Static.
+ * Threads: any.
+ */
 RL_API const rl_dialect *rl_dialect_find(const char *name);
+/** Its name; NULL is "generic". Lives as long as the dialect. */
 RL_API const char *rl_dialect_name(const rl_dialect *dialect);
 
 /**
@@ -148,6 +163,7 @@ RL_API const char *rl_dialect_name(const rl_dialect *dialect);
  */
 RL_API rl_status rl_answer_read(const rl_dialect *dialect, const rl_response *response,
                                 rl_wall_time now, rl_answer *answer);
+
 
 #ifdef __cplusplus
 }

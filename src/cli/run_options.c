@@ -29,9 +29,9 @@ const char run_options_help[] =
     "given\n"
     "      --resume          go on with OUT: what it answers is skipped, its errors are tried "
     "again\n"
-    "      --provider NAME   openai, anthropic, groq, gemini, generic, or one that --config "
-    "describes\n"
-    "                        (default: openai)\n"
+    "      --provider NAME   openai (default), anthropic, groq, gemini, or with --base-url any "
+    "dialect\n"
+    "                        (mistral, openrouter, generic, ...), or one that --config describes\n"
     "      --base-url URL    where to send to (default: as configured, else the provider's own)\n"
     "      --api-key-env X   name of the environment variable with the key (default: as "
     "configured,\n"
@@ -326,8 +326,8 @@ static bool merge_provider(struct run_setup *setup, cJSON *root, const struct ru
     if (provider == NULL && !builtin) {
         text_addf(
             error,
-            "--provider: \"%s\" is not openai, anthropic, groq, gemini or generic, and not in "
-            "the configuration",
+            "--provider: \"%s\" is no dialect that is built in (openai, anthropic, ..., generic), "
+            "and not in the configuration",
             options->provider);
         return false;
     }

@@ -13,6 +13,7 @@ void rl__facts_init(struct rl__facts *facts)
     memset(facts, 0, sizeof *facts);
     facts->message_wait = RL_NEVER;
     facts->stated_wait = RL_NEVER;
+    facts->should_retry = -1;
 }
 
 void rl__name_copy(char *out, size_t size, const char *text, size_t length)
@@ -52,7 +53,7 @@ static const char *text_of(const cJSON *item)
  * type (RFC 9457) is an address whose fragment is the name. */
 static void name_set(struct rl__facts *facts, int place, const char *text)
 {
-    const char *fragment = text == NULL ? NULL : strrchr(text, '#');
+    const char *fragment = text == NULL ? NULL : strrchr(text, '#'); /* AWS's __type, too */
 
     if (fragment != NULL)
         text = fragment + 1;
@@ -214,6 +215,17 @@ static void metadata_read(struct rl__reading *reading, struct rl__facts *facts,
                               strlen(one->valuestring));
 }
 
+/* Where OpenRouter knows more: whether and when another try would be served. */
+static void availability_read(struct rl__facts *facts, const cJSON *availability)
+{
+    const cJSON *retryable = member(availability, "retryable");
+
+    name_set(facts, RL__NAME_DETAIL, text_of(member(availability, "code")));
+    wait_set(facts, member(availability, "retry_after"));
+    if (cJSON_IsBool(retryable))
+        facts->should_retry = cJSON_IsTrue(retryable) != 0;
+}
+
 /* The names and numbers of one error, which may be the body itself. */
 static void fields_read(const cJSON *error, struct rl__reading *reading, struct rl__facts *facts)
 {
@@ -222,7 +234,9 @@ static void fields_read(const cJSON *error, struct rl__reading *reading, struct 
 
     name_or_number(facts, RL__NAME_CODE, member(error, "code"));
     name_set(facts, RL__NAME_TYPE, text_of(member(error, "type")));
+    name_set(facts, RL__NAME_TYPE, text_of(member(error, "__type")));
     name_set(facts, RL__NAME_TYPE, text_of(member(error, "error_type")));
+    name_set(facts, RL__NAME_KIND, text_of(member(error, "error_type")));
     name_or_number(facts, RL__NAME_STATUS, member(error, "status"));
     name_set(facts, RL__NAME_REASON, text_of(member(error, "reason")));
     message_set(reading, facts, text_of(member(error, "message")));
@@ -235,9 +249,15 @@ static void fields_read(const cJSON *error, struct rl__reading *reading, struct 
     if (cJSON_IsArray(errors) && errors->child != NULL)
         name_set(facts, RL__NAME_REASON, text_of(member(errors->child, "reason")));
     metadata_read(reading, facts, member(error, "metadata"));
-    name_set(facts, RL__NAME_DETAIL, text_of(member(member(error, "availability"), "code")));
     wait_set(facts, member(error, "retry_after"));
-    wait_set(facts, member(member(error, "availability"), "retry_after"));
+    availability_read(facts, member(error, "availability"));
+}
+
+void rl__error_name(struct rl__facts *facts, const char *text, size_t length)
+{
+    if (length == 0 || facts->name[RL__NAME_TYPE][0] != '\0')
+        return;
+    rl__name_copy(facts->name[RL__NAME_TYPE], sizeof facts->name[0], text, length);
 }
 
 void rl__error_read(const cJSON *error, struct rl__reading *reading, struct rl__facts *facts)
@@ -265,6 +285,7 @@ static void tree_read(const cJSON *root, struct rl__reading *reading, struct rl_
         return;
     }
     rl__error_read(error, reading, facts);
+    name_set(facts, RL__NAME_KIND, text_of(member(root, "error_type")));
     wait_set(facts, member(root, "retry_after"));
 }
 

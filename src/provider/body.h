@@ -20,11 +20,20 @@ enum {
     RL__SAYS_OVERLOADED = 4, /* the provider has no room */
     RL__SAYS_RATE = 8,       /* a rate limit */
     RL__SAYS_ZERO = 16,      /* the limit is zero: not for this account */
-    RL__SAYS_DAY = 32        /* a day's fixed quota is used up */
+    RL__SAYS_DAY = 32,       /* a day's or a month's fixed quota is used up */
+    RL__SAYS_CAPACITY = 64   /* no room with the provider, though it is named a rate limit */
 };
 
 /* Where an error's names stand; the more precise, the earlier. */
-enum { RL__NAME_DETAIL, RL__NAME_CODE, RL__NAME_REASON, RL__NAME_TYPE, RL__NAME_STATUS, RL__NAMES };
+enum {
+    RL__NAME_DETAIL,
+    RL__NAME_CODE,
+    RL__NAME_REASON,
+    RL__NAME_TYPE,
+    RL__NAME_STATUS,
+    RL__NAME_KIND, /* error_type, in or beside the error */
+    RL__NAMES
+};
 
 struct rl__facts {
     uint32_t found;  /* there is an error */
@@ -37,6 +46,9 @@ struct rl__facts {
     uint32_t limited_mask;
     uint32_t ignored;
     rl_duration limited_window;
+    uint64_t limited_amount; /* the limit, in words; 0: not said */
+    uint64_t concurrency;    /* so many requests at once, in words; 0: not said */
+    int should_retry;        /* a field says whether to try again: 1, 0; -1: absent */
     uint32_t violation_count;
     rl_limit_report violation[RL__VIOLATIONS_MAX]; /* limits that the body states in fields */
 };
@@ -53,6 +65,9 @@ void rl__error_read(const cJSON *error, struct rl__reading *reading, struct rl__
 
 /* message.c: what the words of a message say. `now` is what a date in it is read against. */
 void rl__message_read(const char *text, size_t length, rl_wall_time now, struct rl__facts *facts);
+
+/* What the name of an error, as a header tells it, adds to what the body says. */
+void rl__error_name(struct rl__facts *facts, const char *text, size_t length);
 
 /* Copies a name, cut to fit, control characters and quotes left out. */
 void rl__name_copy(char *out, size_t size, const char *text, size_t length);

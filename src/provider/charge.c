@@ -7,10 +7,18 @@
 
 #include <string.h>
 
+/* Where nothing is documented, or documents and answers disagree (Azure's minute, Cerebras' bucket,
+ * Perplexity's), the cautious reading stands. */
 static const struct rl__traits known[] = {
-    { "openai", 1, 1, 0, 1 }, { "anthropic", 1, 1, 1, 1000 }, { "groq", 1, 1, 1, 1 },
-    { "gemini", 0, 0, 0, 1 }, { "generic", 0, 1, 0, 1 }, /* the last one is what everybody else is
-                                                          */
+    { "openai", 1, 1, 0, 1 },      { "anthropic", 1, 1, 1, 1000 }, { "groq", 1, 1, 1, 1 },
+    { "gemini", 0, 0, 0, 1 },      { "azure-openai", 0, 1, 0, 1 }, { "vertex-ai", 0, 1, 0, 1 },
+    { "bedrock", 0, 1, 1, 1 },     { "mistral", 0, 1, 1, 1 }, /* charged: total less cached, as its
+                                                                 cost header says */
+    { "cohere", 0, 1, 0, 1 },      { "together", 0, 1, 0, 1 },     { "fireworks", 0, 1, 0, 1 },
+    { "openrouter", 0, 1, 0, 1 },  { "xai", 0, 1, 0, 1 },          { "deepseek", 0, 1, 0, 1 },
+    { "cerebras", 0, 1, 0, 1 },    { "perplexity", 0, 1, 0, 1 },   { "github-models", 0, 1, 0, 1 },
+    { "huggingface", 0, 1, 0, 1 }, { "generic", 0, 1, 0, 1 }, /* the last one is what everybody else
+                                                                 is */
 };
 
 const struct rl__traits *rl__traits_find(const char *dialect)

@@ -27,7 +27,13 @@ static const struct {
     { "payment_required", RL_OUTCOME_QUOTA_EXHAUSTED },
     { "budget_exceeded", RL_OUTCOME_QUOTA_EXHAUSTED },
     { "quota_exhausted", RL_OUTCOME_QUOTA_EXHAUSTED },
+    { "servicequotaexceededexception", RL_OUTCOME_QUOTA_EXHAUSTED },
     { "context_length_exceeded", RL_OUTCOME_TOO_LARGE },
+    { "max_tokens_exceeded", RL_OUTCOME_TOO_LARGE },
+    { "token_limit_exceeded", RL_OUTCOME_TOO_LARGE },
+    { "tokens_limit_reached", RL_OUTCOME_TOO_LARGE },
+    { "too_many_tokens", RL_OUTCOME_TOO_LARGE },
+    { "string_too_long", RL_OUTCOME_TOO_LARGE },
     { "request_too_large", RL_OUTCOME_TOO_LARGE },
     { "payload_too_large", RL_OUTCOME_TOO_LARGE },
     { "string_above_max_length", RL_OUTCOME_TOO_LARGE },
@@ -46,7 +52,13 @@ static const struct {
     { "unavailable_error", RL_OUTCOME_OVERLOADED },
     { "unavailable", RL_OUTCOME_OVERLOADED },
     { "temporary-reduced-capacity", RL_OUTCOME_OVERLOADED },
+    { "queue_exceeded", RL_OUTCOME_OVERLOADED },
+    { "modelnotreadyexception", RL_OUTCOME_OVERLOADED },
+    { "serviceunavailableexception", RL_OUTCOME_OVERLOADED },
     { "rate_limit_exceeded", RL_OUTCOME_RATE_LIMITED },
+    { "rate_limit", RL_OUTCOME_RATE_LIMITED },
+    { "dynamic_request_limited", RL_OUTCOME_RATE_LIMITED },
+    { "dynamic_token_limited", RL_OUTCOME_RATE_LIMITED },
     { "rate_limit_error", RL_OUTCOME_RATE_LIMITED },
     { "rate_limit_reached", RL_OUTCOME_RATE_LIMITED },
     { "rate_limited", RL_OUTCOME_RATE_LIMITED },
@@ -67,7 +79,13 @@ static const struct {
     { "permission_error", RL_OUTCOME_AUTH },
     { "permission_denied", RL_OUTCOME_AUTH },
     { "unauthenticated", RL_OUTCOME_AUTH },
+    { "accessdeniedexception", RL_OUTCOME_AUTH },
+    { "unrecognizedclientexception", RL_OUTCOME_AUTH },
+    { "invalidsignatureexception", RL_OUTCOME_AUTH },
     { "server_error", RL_OUTCOME_SERVER_ERROR },
+    { "internalserverexception", RL_OUTCOME_SERVER_ERROR },
+    { "modelstreamerrorexception", RL_OUTCOME_SERVER_ERROR },
+    { "provider_unavailable", RL_OUTCOME_SERVER_ERROR },
     { "internal_server_error", RL_OUTCOME_SERVER_ERROR },
     { "internal_error", RL_OUTCOME_SERVER_ERROR },
     { "internal", RL_OUTCOME_SERVER_ERROR },
@@ -77,6 +95,7 @@ static const struct {
     { "invalid_request_error", RL_OUTCOME_CLIENT_ERROR },
     { "invalid_argument", RL_OUTCOME_CLIENT_ERROR },
     { "invalid_prompt", RL_OUTCOME_CLIENT_ERROR },
+    { "validationexception", RL_OUTCOME_CLIENT_ERROR },
     { "not_found_error", RL_OUTCOME_CLIENT_ERROR },
     { "not_found", RL_OUTCOME_CLIENT_ERROR },
     { "tool_use_failed", RL_OUTCOME_CLIENT_ERROR },
@@ -97,7 +116,8 @@ static uint32_t names_seen(const struct rl__facts *facts)
     uint32_t seen = 0;
 
     for (int i = 0; i < RL__NAMES; i++)
-        seen |= name_seen(facts->name[i]);
+        if (facts->name[i][0] != '\0')
+            seen |= name_seen(facts->name[i]);
     return seen;
 }
 
@@ -133,6 +153,9 @@ static rl_outcome by_words(rl_outcome outcome, uint64_t status, const struct rl_
         return (facts->opens & RL__SAYS_OVERLOADED) != 0 ? RL_OUTCOME_OVERLOADED : outcome;
     if ((says & RL__SAYS_QUOTA) != 0)
         return RL_OUTCOME_QUOTA_EXHAUSTED;
+    /* Together says with a 403 that a prompt is too long. */
+    if (outcome == RL_OUTCOME_AUTH && status == 403)
+        return (facts->says & RL__SAYS_TOO_LARGE) != 0 ? RL_OUTCOME_TOO_LARGE : outcome;
     if (outcome == RL_OUTCOME_CLIENT_ERROR)
         return (facts->says & RL__SAYS_TOO_LARGE) != 0 ? RL_OUTCOME_TOO_LARGE : outcome;
     if (outcome != RL_OUTCOME_RATE_LIMITED)
@@ -141,7 +164,7 @@ static rl_outcome by_words(rl_outcome outcome, uint64_t status, const struct rl_
         return RL_OUTCOME_QUOTA_EXHAUSTED;
     if ((says & RL__SAYS_TOO_LARGE) != 0)
         return RL_OUTCOME_TOO_LARGE;
-    return outcome;
+    return (says & RL__SAYS_CAPACITY) != 0 ? RL_OUTCOME_OVERLOADED : outcome;
 }
 
 static rl_outcome by_words_alone(const struct rl__facts *facts)
@@ -168,11 +191,12 @@ static rl_outcome in_success(uint32_t seen, const struct rl__facts *facts)
 
 rl_outcome rl__classify(uint64_t status, int in_stream, const struct rl__facts *facts)
 {
-    uint32_t seen = names_seen(facts);
     rl_outcome outcome;
+    uint32_t seen;
 
     if (!in_stream && status >= 200 && status < 300)
         return RL_OUTCOME_OK;
+    seen = names_seen(facts);
     if ((seen & BIT(RL_OUTCOME_QUOTA_EXHAUSTED)) != 0)
         return RL_OUTCOME_QUOTA_EXHAUSTED;
     if ((seen & BIT(RL_OUTCOME_TOO_LARGE)) != 0 || status == 413)
@@ -221,8 +245,10 @@ uint32_t rl__retryable(rl_outcome outcome, uint64_t status, uint64_t failure, in
         return 1;
     if (outcome == RL_OUTCOME_SERVER_ERROR)
         return status != 501 && status != 505;
-    /* 408 timeout, 409 a lock that was busy, 425 too early: as the providers' own clients do. */
-    return outcome == RL_OUTCOME_CLIENT_ERROR && (status == 408 || status == 409 || status == 425);
+    /* 408 timeout, 409 a lock that was busy, 425 too early: as the providers' own clients do. 499:
+     * somebody between broke it off. */
+    return outcome == RL_OUTCOME_CLIENT_ERROR &&
+           (status == 408 || status == 409 || status == 425 || status == 499);
 }
 
 void rl__code_name(const struct rl__facts *facts, char *out, size_t size)

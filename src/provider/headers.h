@@ -10,11 +10,15 @@
 #define RL__VALUE_MAX 4096
 #define RL__LINES_MAX 1000
 
+/* Usage that stands in headers, as Bedrock tells it of models whose bodies have none. */
+enum { RL__TOKENS_INPUT, RL__TOKENS_OUTPUT, RL__TOKENS_READ, RL__TOKENS_WRITTEN, RL__TOKEN_COUNTS };
+
 /* One limit while its headers come in. */
 struct rl__slot {
     const struct rl__series *series;
     rl_duration named_window; /* from the header's name: two windows are two limits */
     uint32_t has;             /* RL_HAS_* */
+    uint32_t relayed;         /* which of them a proxy repeated: its own word outranks them */
     rl_duration window;
     uint64_t limit;
     uint64_t remaining;
@@ -33,12 +37,18 @@ struct rl__reading {
     const rl_dialect *dialect;
     rl_wall_time now; /* what absolute times are read against: Date, or the caller's clock */
     int has_date;
-    int from_cache;   /* Age: the limits are of an earlier moment */
-    int should_retry; /* x-should-retry: 1, 0; -1: absent */
+    int from_cache;    /* Age: the limits are of an earlier moment */
+    int should_retry;  /* x-should-retry: 1, 0; -1: absent */
+    int is_limited;    /* a gateway says that the status is its rate limit's */
+    int is_concurrent; /* the limit that refused is one of requests at once */
     uint32_t ignored;
+    rl_duration limited_window;  /* of the limit that a header names as the one that refused */
+    struct rl__slice error_name; /* borrowed */
+    uint64_t tokens[RL__TOKEN_COUNTS];
+    uint32_t tokens_has; /* bit n: tokens[n] was there */
     uint32_t slot_count;
-    struct rl__slot slot[RL_REPORTS_MAX];
     struct rl__hint hint[RL__HINT_RANKS];
+    struct rl__slot slot[RL_REPORTS_MAX]; /* from here on only what is counted is written */
     struct rl__structured structured;
 };
 
@@ -53,6 +63,9 @@ void rl__headers_limit(struct rl__reading *reading, const char *name, size_t nam
 
 /* Writes up to `max` reports. Counts what cannot be in reading->ignored. */
 uint32_t rl__headers_reports(struct rl__reading *reading, rl_limit_report *report, uint32_t max);
+
+/* What the headers tell of usage, if anything. */
+void rl__headers_usage(const struct rl__reading *reading, rl_usage *usage);
 
 /* The wait that headers ask for, or RL_NEVER. */
 rl_duration rl__headers_wait(struct rl__reading *reading);

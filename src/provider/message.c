@@ -37,6 +37,10 @@ static const struct {
     { "maximum billing reached", RL__SAYS_QUOTA },
     { "billing hard limit", RL__SAYS_QUOTA },
     { "budget has been exceeded", RL__SAYS_QUOTA },
+    { "run out of credits", RL__SAYS_QUOTA },
+    { "doesn't have any credits", RL__SAYS_QUOTA },
+    { "does not have any credits", RL__SAYS_QUOTA },
+    { "api calls / month", RL__SAYS_DAY },
     { "you have reached your api usage limits", RL__SAYS_QUOTA },
     { "you have reached your specified api usage limits", RL__SAYS_QUOTA },
     { "you have reached your specified workspace api usage limits", RL__SAYS_QUOTA },
@@ -48,6 +52,18 @@ static const struct {
     { "context length exceeded", RL__SAYS_TOO_LARGE },
     { "exceeds the context window", RL__SAYS_TOO_LARGE },
     { "exceeds the maximum number of tokens", RL__SAYS_TOO_LARGE },
+    { "input tokens exceeded", RL__SAYS_TOO_LARGE },
+    { "exceeds the context length", RL__SAYS_TOO_LARGE },
+    { "exceed context limit", RL__SAYS_TOO_LARGE },
+    { "tokens + `max_new_tokens`", RL__SAYS_TOO_LARGE },
+    { "too many tokens: size limit exceeded", RL__SAYS_TOO_LARGE },
+    { "resource exhausted",
+      RL__SAYS_CAPACITY }, /* Vertex's shared pool; Gemini words it otherwise */
+    { "temporarily out of capacity", RL__SAYS_CAPACITY },
+    { "temporarily unable to process", RL__SAYS_CAPACITY },
+    { "experiencing high demand", RL__SAYS_CAPACITY },
+    { "experiencing high traffic", RL__SAYS_CAPACITY },
+    { "service tier capacity exceeded", RL__SAYS_CAPACITY },
     { "overloaded", RL__SAYS_OVERLOADED },
     { "capacity exceeded", RL__SAYS_OVERLOADED },
     { "no capacity", RL__SAYS_OVERLOADED },
@@ -117,20 +133,37 @@ static void access_date_read(const char *text, size_t length, rl_wall_time now,
         facts->message_wait = after;
 }
 
+/* "30000", "20,000", "9.0": a whole number at the start of `text`, which groups of three may part.
+ */
+static int number_read(const char *text, size_t length, uint64_t *out)
+{
+    uint64_t value = 0;
+    size_t at = 0;
+
+    if (length > 0 && text[0] == '~') /* an estimate */
+        at++;
+    if (at >= length || !rl__is_digit(text[at]))
+        return 0;
+    while (at < length && rl__is_digit(text[at])) {
+        value = rl__add_sat(rl__mul_sat(value, 10), (uint64_t)(text[at++] - '0'));
+        if (at + 3 < length && text[at] == ',' && rl__is_digit(text[at + 1]) &&
+            rl__is_digit(text[at + 2]) && rl__is_digit(text[at + 3]))
+            at++;
+    }
+    if (value > RL__COUNT_MAX)
+        return 0;
+    *out = value;
+    return 1;
+}
+
 /* The number behind the next `word` at or after *at that has one: "Limit 7000", "Requested ~12903".
  */
 static int number_after(const char *text, size_t length, size_t *at, const char *word,
                         uint64_t *out)
 {
     while ((*at = find(text, length, *at, word)) < length) {
-        size_t from = *at + strlen(word), digits = 0;
-
-        *at = from;
-        if (from < length && text[from] == '~')
-            from++;
-        while (from + digits < length && rl__is_digit(text[from + digits]))
-            digits++;
-        if (rl__count_read(text + from, digits, out))
+        *at += strlen(word);
+        if (number_read(text + *at, length - *at, out))
             return 1;
     }
     return 0;
@@ -171,7 +204,7 @@ static rl_duration period_read(const char *text, size_t length)
 }
 
 /* "on tokens per min (TPM)", "20,000 input tokens per minute", "15 requests per minute". */
-static void limited_read(const char *text, size_t length, struct rl__facts *facts)
+static int counted_read(const char *text, size_t length, struct rl__facts *facts)
 {
     static const struct {
         const char *phrase;
@@ -181,8 +214,10 @@ static void limited_read(const char *text, size_t length, struct rl__facts *fact
         { "output tokens per ", RL_OUTPUT_TOKENS },
         { "tokens per ", RL_TOKENS },
         { "requests per ", RL_REQUESTS },
+        { "queries per ", RL_REQUESTS },
         { "images per ", RL_IMAGES },
         { "calls / ", RL_REQUESTS },
+        { "free-models-per-", RL_REQUESTS },
     };
 
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
@@ -197,8 +232,115 @@ static void limited_read(const char *text, size_t length, struct rl__facts *fact
             continue;
         facts->limited_mask |= UINT32_C(1) << counts[i].dimension;
         facts->limited_window = rl__max(facts->limited_window, period);
-        return; /* the first names it; "tokens per" is inside "input tokens per" */
+        return 1; /* the first names it; "tokens per" is inside "input tokens per" */
     }
+    return 0;
+}
+
+/* Whose limit it is, where the words do not count "per" anything. */
+static int named_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    static const struct {
+        const char *phrase;
+        uint32_t dimension;
+        rl_duration window;
+    } names[] = {
+        { "exceeded token rate limit", RL_TOKENS, 0 },
+        { "exceeded the token rate limit", RL_TOKENS, 0 },
+        { "exceeded call rate limit", RL_REQUESTS, 0 },
+        { "exceeded the call rate limit", RL_REQUESTS, 0 },
+        { "too many tokens, please wait", RL_TOKENS, 0 },
+        { "too many requests, please wait", RL_REQUESTS, 0 },
+        { "too many tokens for team", RL_TOKENS, RL_MINUTE },
+        { "too many requests for team", RL_REQUESTS, 0 },
+        { "per minute request limit", RL_REQUESTS, RL_MINUTE },
+        { "requests rate limit exceeded", RL_REQUESTS, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (has(text, length, names[i].phrase)) {
+            facts->limited_mask |= UINT32_C(1) << names[i].dimension;
+            facts->limited_window = rl__max(facts->limited_window, names[i].window);
+            return 1;
+        }
+    return 0;
+}
+
+/* "Quota exceeded for aiplatform.googleapis.com/..._input_tokens_per_minute_per_base_model": the
+ * metric speaks. */
+static int metric_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    static const char before[] = "quota exceeded for aiplatform.googleapis.com/";
+    size_t at = find(text, length, 0, before) + sizeof before - 1, end = at;
+    uint32_t dimension = RL_REQUESTS;
+
+    if (at >= length)
+        return 0;
+    while (end < length && text[end] != ' ')
+        end++;
+    if (has(text + at, end - at, "input_tokens"))
+        dimension = RL_INPUT_TOKENS;
+    else if (has(text + at, end - at, "output_tokens"))
+        dimension = RL_OUTPUT_TOKENS;
+    facts->limited_mask |= UINT32_C(1) << dimension;
+    facts->limited_window = rl__max(facts->limited_window, RL_MINUTE);
+    return 1;
+}
+
+/* GitHub's "Rate limit of 8 per 86400s exceeded for UserByModelByDay". "per 0s" is no window but so
+ * many at once. */
+static int rate_of_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    uint64_t amount;
+    rl_duration period;
+    size_t at = 0, per;
+
+    if (!number_after(text, length, &at, "rate limit of ", &amount))
+        return 0;
+    per = find(text, length, at, " per ") + 5;
+    if (per >= length || rl__duration_prefix(text + per, length - per, &period) == 0)
+        return 0;
+    if (period == 0) {
+        facts->concurrency = amount;
+        return 1;
+    }
+    facts->limited_mask |= UINT32_C(1) << RL_REQUESTS;
+    facts->limited_window = rl__max(facts->limited_window, period);
+    return 1;
+}
+
+/* How much the limit is that refused. */
+static void amount_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    static const char *const before[] = {
+        "rate limit of ",   "limited to ", "limit is ", "rate limit for this model is ",
+        "(actual/limit): ", "limit: ",     "limit ",
+    };
+    uint64_t amount;
+
+    for (size_t i = 0; i < sizeof before / sizeof before[0] && facts->limited_amount == 0; i++) {
+        size_t at = 0;
+
+        if (!number_after(text, length, &at, before[i], &amount))
+            continue;
+        if (before[i][0] == '(' && (at = find(text, length, at, "/") + 1,
+                                    at >= length || !number_read(text + at, length - at, &amount)))
+            continue;
+        facts->limited_amount = amount;
+    }
+}
+
+static void limited_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    uint64_t amount;
+    size_t at = 0;
+
+    /* DeepSeek: the limit sinks with the balance, and stands nowhere else. */
+    if (number_after(text, length, &at, "concurrency limit of ", &amount))
+        facts->concurrency = amount;
+    else if (rate_of_read(text, length, facts) || counted_read(text, length, facts) ||
+             named_read(text, length, facts) || metric_read(text, length, facts))
+        amount_read(text, length, facts);
 }
 
 void rl__message_read(const char *text, size_t length, rl_wall_time now, struct rl__facts *facts)

@@ -11,6 +11,7 @@ enum capture {
     CAPTURE_USAGE,
     CAPTURE_PROMPT_USAGE, /* Anthropic's message_start: its output count is only a beginning */
     CAPTURE_ERROR,
+    CAPTURE_STATUS, /* Cerebras: beside the error of a stream, its HTTP status */
     CAPTURE_TYPE,
     CAPTURE_CODE,
     CAPTURE_MESSAGE
@@ -21,13 +22,15 @@ static const struct {
     const char *key;
     enum capture capture;
 } members[] = {
-    { NULL, "usage", CAPTURE_USAGE },       { NULL, "usageMetadata", CAPTURE_USAGE },
-    { NULL, "error", CAPTURE_ERROR },       { NULL, "type", CAPTURE_TYPE },
-    { NULL, "error_type", CAPTURE_CODE },   { NULL, "code", CAPTURE_CODE },
-    { NULL, "message", CAPTURE_MESSAGE },   { "message", "usage", CAPTURE_PROMPT_USAGE },
-    { "response", "usage", CAPTURE_USAGE }, { "response", "error", CAPTURE_ERROR },
-    { "x_groq", "usage", CAPTURE_USAGE },   { "x_groq", "error", CAPTURE_ERROR },
-    { "delta", "usage", CAPTURE_USAGE },    { "metadata", "usage", CAPTURE_USAGE },
+    { NULL, "usage", CAPTURE_USAGE },        { NULL, "usageMetadata", CAPTURE_USAGE },
+    { NULL, "error", CAPTURE_ERROR },        { NULL, "type", CAPTURE_TYPE },
+    { NULL, "error_type", CAPTURE_CODE },    { NULL, "code", CAPTURE_CODE },
+    { NULL, "message", CAPTURE_MESSAGE },    { "message", "usage", CAPTURE_PROMPT_USAGE },
+    { "response", "usage", CAPTURE_USAGE },  { "response", "error", CAPTURE_ERROR },
+    { "x_groq", "usage", CAPTURE_USAGE },    { "x_groq", "error", CAPTURE_ERROR },
+    { "delta", "usage", CAPTURE_USAGE },     { "metadata", "usage", CAPTURE_USAGE },
+    { NULL, "meta", CAPTURE_USAGE },         { "response", "meta", CAPTURE_USAGE },
+    { NULL, "status_code", CAPTURE_STATUS },
 };
 
 static int key_is(const struct rl__sieve *sieve, uint32_t depth, const char *word)
@@ -35,10 +38,19 @@ static int key_is(const struct rl__sieve *sieve, uint32_t depth, const char *wor
     return rl__is(sieve->key[depth], sieve->key_length[depth], word);
 }
 
+/* OpenRouter: {"choices":[{"error":{...}}]}, the text up to there delivered. */
+static int is_choice_error(const struct rl__sieve *sieve)
+{
+    return sieve->base == 0 && sieve->depth == 3 && sieve->object[1] && !sieve->object[2] &&
+           sieve->object[3] && key_is(sieve, 1, "choices") && key_is(sieve, 3, "error");
+}
+
 static enum capture member_find(const struct rl__sieve *sieve)
 {
     uint32_t level = sieve->depth - sieve->base;
 
+    if (is_choice_error(sieve))
+        return CAPTURE_ERROR;
     if (sieve->depth < sieve->base || level < 1 || level > 2 || !sieve->object[sieve->depth])
         return CAPTURE_NONE;
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
@@ -102,6 +114,8 @@ static void object_take(struct rl__stream *stream, enum capture capture)
         return;
     if (capture == CAPTURE_ERROR)
         error_take(stream, root);
+    else if (capture == CAPTURE_STATUS)
+        (void)rl__json_count(root, &stream->event.status);
     else
         rl__usage_take(&stream->usage, root, capture == CAPTURE_PROMPT_USAGE);
     cJSON_Delete(root);
@@ -146,6 +160,8 @@ static void document_end(struct rl__stream *stream)
         memcpy(stream->facts.name[RL__NAME_CODE], event->code, sizeof event->code);
         rl__message_read(event->message, strlen(event->message), stream->now, &stream->facts);
     }
+    if (event->told && stream->facts.number == 0 && event->status >= 400 && event->status <= 599)
+        stream->facts.number = (uint32_t)event->status;
     memset(event, 0, sizeof *event);
 }
 
@@ -332,7 +348,10 @@ static void mode_find(struct rl__stream *stream, char c)
 
 void rl__stream_init(struct rl__stream *stream, const rl_dialect *dialect, rl_wall_time now)
 {
-    memset(stream, 0, sizeof *stream);
+    /* All but the text of a capture, which is written before it is read. */
+    memset(stream, 0, offsetof(struct rl__stream, sieve) + offsetof(struct rl__sieve, text));
+    memset(&stream->event, 0, sizeof stream->event);
+    memset(&stream->usage, 0, sizeof stream->usage);
     stream->dialect = dialect;
     stream->now = now;
     rl__facts_init(&stream->facts);

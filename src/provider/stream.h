@@ -33,7 +33,8 @@ struct rl__event {
     char type[24];
     char code[48];
     char message[512];
-    int told; /* an error was found in it already */
+    uint64_t status; /* "status_code" */
+    int told;        /* an error was found in it already */
 };
 
 struct rl__stream {

@@ -13,10 +13,12 @@ enum role {
     PROMPT_EXTRA,  /* belongs to the prompt, too */
     PROMPT_CACHED, /* so does this, and it was read from a cache */
     CACHED,        /* the part of PROMPT that was read from a cache */
+    PROMPT_AUDIO,  /* part of PROMPT, unless the total says otherwise */
     OUTPUT,
     OUTPUT_EXTRA, /* was written, too: thoughts */
     REASONING,    /* part of OUTPUT, unless the total says otherwise */
-    TOTAL
+    TOTAL,
+    ROLES
 };
 
 static const struct field {
@@ -31,12 +33,15 @@ static const struct field {
     { "prompt_cache_hit_tokens", CHAT, CACHED },
     { "cached_tokens", CHAT, CACHED },
     { "completion_tokens_details.reasoning_tokens", CHAT, REASONING },
+    { "reasoning_tokens", CHAT, REASONING },
+    { "prompt_tokens_details.audio_tokens", CHAT, PROMPT_AUDIO },
     /* Anthropic's caches lie outside input_tokens; OpenAI's Responses have the same names without
        them. */
     { "input_tokens", MESSAGES, PROMPT },
     { "cache_creation_input_tokens", MESSAGES, PROMPT_EXTRA },
     { "cache_read_input_tokens", MESSAGES, PROMPT_CACHED },
     { "input_tokens_details.cached_tokens", MESSAGES, CACHED },
+    { "input_tokens_details.cache_read_input_tokens", MESSAGES, CACHED },
     { "output_tokens", MESSAGES, OUTPUT },
     { "promptTokenCount", GOOGLE, PROMPT },
     { "toolUsePromptTokenCount", GOOGLE, PROMPT_EXTRA },
@@ -52,6 +57,7 @@ static const struct field {
     { "total_input_tokens", INTERACTION, PROMPT },
     { "total_cached_tokens", INTERACTION, CACHED },
     { "total_output_tokens", INTERACTION, OUTPUT },
+    { "total_thought_tokens", INTERACTION, OUTPUT_EXTRA },
 };
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
 _Static_assert(FIELD_COUNT <= RL__USAGE_FIELDS, "rl__usage_seen has a place for each field");
@@ -91,7 +97,7 @@ void rl__usage_take(struct rl__usage_seen *seen, const cJSON *object, int prompt
 /* The fields of one shape by their roles. */
 struct sums {
     uint32_t has; /* bit n: role n */
-    uint64_t of[TOTAL + 1];
+    uint64_t of[ROLES];
 };
 
 static struct sums sums_of(const struct rl__usage_seen *seen, enum shape shape)
@@ -131,6 +137,17 @@ static uint64_t output_of(const struct sums *sums, const rl_dialect *dialect)
     return output;
 }
 
+/* Mistral counts spoken input beside the prompt, OpenAI within it: again the total tells. */
+static uint64_t input_of(const struct sums *sums)
+{
+    uint64_t input = sums->of[PROMPT] + sums->of[PROMPT_EXTRA] + sums->of[PROMPT_CACHED];
+    uint64_t audio = sums->of[PROMPT_AUDIO];
+
+    if (has(sums, TOTAL) && sums->of[TOTAL] == input + sums->of[OUTPUT] + audio)
+        return input + audio;
+    return input;
+}
+
 void rl__usage_total(const struct rl__usage_seen *seen, const rl_dialect *dialect, rl_usage *usage)
 {
     struct sums sums = { 0 };
@@ -143,7 +160,7 @@ void rl__usage_total(const struct rl__usage_seen *seen, const rl_dialect *dialec
     memset(usage, 0, sizeof *usage);
     if (has(&sums, PROMPT)) {
         usage->has |= RL_HAS_INPUT;
-        usage->input_tokens = sums.of[PROMPT] + sums.of[PROMPT_EXTRA] + sums.of[PROMPT_CACHED];
+        usage->input_tokens = input_of(&sums);
     }
     if (has(&sums, OUTPUT) || has(&sums, OUTPUT_EXTRA)) {
         usage->has |= RL_HAS_OUTPUT;

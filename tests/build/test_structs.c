@@ -61,7 +61,8 @@ NO_PADDING(rl_answer, OF(rl_answer, outcome) + OF(rl_answer, report_count) + OF(
                           OF(rl_answer, retry_after) + OF(rl_answer, retryable) +
                           OF(rl_answer, quota_exhausted) + OF(rl_answer, limited_mask) +
                           OF(rl_answer, ignored) + OF(rl_answer, limited_window) +
-                          OF(rl_answer, usage) + OF(rl_answer, code));
+                          OF(rl_answer, usage) + OF(rl_answer, code) +
+                          OF(rl_answer, limited_amount) + OF(rl_answer, concurrency));
 NO_PADDING(rl_verdict, OF(rl_verdict, action) + OF(rl_verdict, outcome) + OF(rl_verdict, status) +
                            OF(rl_verdict, http) + OF(rl_verdict, retry_at) +
                            OF(rl_verdict, answer));

@@ -29,9 +29,14 @@ static inline char *fuzz_copy(const uint8_t *data, size_t size)
 
 static inline const rl_dialect *fuzz_dialect(uint8_t choice)
 {
-    static const char *const names[] = { "openai", "anthropic", "groq", "gemini", "generic" };
+    static const char *const names[] = {
+        "openai",        "anthropic",  "groq",     "gemini",      "generic",
+        "azure-openai",  "vertex-ai",  "bedrock",  "mistral",     "cohere",
+        "together",      "fireworks",  "xai",      "deepseek",    "openrouter",
+        "github-models", "perplexity", "cerebras", "huggingface",
+    };
 
-    return rl_dialect_find(names[choice % 5]);
+    return rl_dialect_find(names[choice % (sizeof names / sizeof names[0])]);
 }
 
 static inline void fuzz_check_report(const rl_limit_report *report)

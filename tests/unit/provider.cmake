@@ -6,6 +6,7 @@ llmrl_test(test_structured ${CMAKE_CURRENT_LIST_DIR}/test_structured.c)
 llmrl_test(test_body ${CMAKE_CURRENT_LIST_DIR}/test_body.c)
 llmrl_test(test_usage ${CMAKE_CURRENT_LIST_DIR}/test_usage.c)
 llmrl_test(test_classify ${CMAKE_CURRENT_LIST_DIR}/test_classify.c)
+llmrl_test(test_dialects ${CMAKE_CURRENT_LIST_DIR}/test_dialects.c)
 llmrl_test(test_estimate ${CMAKE_CURRENT_LIST_DIR}/test_estimate.c)
 llmrl_test(test_corpus ${PROJECT_SOURCE_DIR}/tests/integration/test_corpus.c)
 target_compile_definitions(test_corpus PRIVATE
