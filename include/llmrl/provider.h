@@ -164,6 +164,15 @@ RL_API const char *rl_dialect_name(const rl_dialect *dialect);
 RL_API rl_status rl_answer_read(const rl_dialect *dialect, const rl_response *response,
                                 rl_wall_time now, rl_answer *answer);
 
+/**
+ * Which of the built-in dialects an answer speaks, by its headers and the first 64 KiB of its body.
+ * A guess: where the provider is known, name it. Never NULL: "generic" if nothing tells.
+ *
+ * @param response  NULL: "generic"; borrowed.
+ * Threads: any.  Blocks: no.  Allocates: no.  Since: 0.2.
+ */
+RL_API const rl_dialect *rl_dialect_recognise(const rl_response *response);
+
 
 #ifdef __cplusplus
 }

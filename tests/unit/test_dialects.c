@@ -749,6 +749,74 @@ static void counts_the_tokens_of_each(void **state)
     assert_int_equal(check_rows(row, COUNT(row)), 0);
 }
 
+static void recognises_who_speaks(void **state)
+{
+    static const struct {
+        const char *lines, *body, *want;
+    } row[] = {
+        { "Openai-Version: x", NULL, "openai" },
+        { "apim-request-id: x", "{\"type\":\"message\"}", "azure-openai" },
+        { "Anthropic-Ratelimit-Requests-Limit: 1", NULL, "anthropic" },
+        { "x-groq-region: x", NULL, "groq" },
+        { "", "{\"x_groq\":{\"id\":\"x\"}}", "groq" },
+        { "Server: scaffolding on HTTPServer2\nServer-Timing: gfet4t7; dur=5", NULL, "gemini" },
+        { "Server: scaffolding on HTTPServer2", "{ \"usageMetadata\": {} }", "gemini" },
+        { "Server: scaffolding on HTTPServer2",
+          "{\"usageMetadata\":{\"trafficType\":\"ON_DEMAND\"}}", "vertex-ai" },
+        { "Server: scaffolding on HTTPServer2\ninternal-input-tokens: 1", "{\"type\":\"message\"}",
+          "vertex-ai" },
+        { "x-amzn-RequestId: x", "{\"type\":\"message\"}", "bedrock" },
+        { "mistral-correlation-id: x", NULL, "mistral" },
+        { "x-trial-endpoint-call-limit: 1", NULL, "cohere" },
+        { "", "{\"usage\": {\"billed_units\": {}}}", "cohere" },
+        { "x-tokenlimit-limit: 1", NULL, "together" },
+        { "x-ratelimit-over-limit: no", NULL, "fireworks" },
+        { "x-generation-id: gen-1", NULL, "openrouter" },
+        { "", "\n\n {\"id\": \"gen-1\"}", "openrouter" },
+        { "x-zero-data-retention: false", NULL, "xai" },
+        { "x-ds-trace-id: x", NULL, "deepseek" },
+        { "x-ratelimit-limit-requests-day: 1", NULL, "cerebras" },
+        { "x-ppl-region: x", NULL, "perplexity" },
+        { "x-ratelimit-type: UserByMinute\napim-request-id: x", NULL, "github-models" },
+        { "RateLimit-Policy: \"fixed window\";\"api\";q=1;w=300", NULL, "huggingface" },
+        { "x-ratelimit-reset-tokens: 6m0s", NULL, "openai" },
+        { "x-ratelimit-reset-tokens: 6", NULL, "generic" },
+        { "", "", "generic" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(row); i++) {
+        rl_header header[32];
+        rl_response response = response_of(200, row[i].lines, row[i].body, header);
+        const char *got = rl_dialect_name(rl_dialect_recognise(&response));
+
+        if (strcmp(got, row[i].want) != 0)
+            print_message("row %zu: want %s, got %s\n", i, row[i].want, got);
+        assert_string_equal(got, row[i].want);
+    }
+    assert_string_equal(rl_dialect_name(rl_dialect_recognise(NULL)), "generic");
+}
+
+/* A mark that lies across any two of the pieces in which a body is looked at. */
+static void recognises_a_mark_anywhere(void **state)
+{
+    static const char mark[] = "\"prompt_cache_hit_tokens\"";
+    static char body[10000];
+
+    (void)state;
+    for (size_t at = 0; at + sizeof mark < sizeof body; at += 7) {
+        rl_header header[32];
+        rl_response response;
+
+        memset(body, 'x', sizeof body);
+        memcpy(body + at, mark, sizeof mark - 1);
+        response = response_of(200, "", NULL, header);
+        response.body = body;
+        response.body_length = sizeof body;
+        assert_string_equal(rl_dialect_name(rl_dialect_recognise(&response)), "deepseek");
+    }
+}
+
 static void every_dialect_has_its_rules_of_charge(void **state)
 {
     static const char *const names[] = {
@@ -773,6 +841,8 @@ int main(void)
         cmocka_unit_test(reads_the_headers_of_each),
         cmocka_unit_test(reads_the_errors_of_each),
         cmocka_unit_test(counts_the_tokens_of_each),
+        cmocka_unit_test(recognises_who_speaks),
+        cmocka_unit_test(recognises_a_mark_anywhere),
         cmocka_unit_test(every_dialect_has_its_rules_of_charge),
     };
 
