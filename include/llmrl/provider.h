@@ -173,6 +173,53 @@ RL_API rl_status rl_answer_read(const rl_dialect *dialect, const rl_response *re
  */
 RL_API const rl_dialect *rl_dialect_recognise(const rl_response *response);
 
+/** Usage and errors out of a body that comes in pieces, one document or an SSE stream. Yours; what
+ * it holds is private, and nothing needs to be freed. */
+typedef struct rl_usage_reader {
+    uint64_t private_[1408];
+} rl_usage_reader;
+
+/**
+ * Begins one body.
+ *
+ * @param reader   not NULL; written.
+ * @param dialect  NULL: "generic"; borrowed as long as the reader is used.
+ * @param now      the wall clock: what dates in an error are read against.
+ * @retval RL_E_INVALID  reader is NULL.
+ * Threads: one at a time for each reader.  Blocks: no.  Allocates: no.  Since: 0.2.
+ */
+RL_API rl_status rl_usage_reader_init(rl_usage_reader *reader, const rl_dialect *dialect,
+                                      rl_wall_time now);
+
+/**
+ * Takes the next bytes, as decoded from the wire. How a body is split makes no difference; of what
+ * comes no copy is kept but the few members of interest, so that any length will do.
+ *
+ * @param bytes  borrowed for the call; NULL only with a length of 0.
+ * @retval RL_E_INVALID  a NULL pointer, or a reader that was not begun.
+ * Threads: as above.  Blocks: no.  Allocates: only while a usage or an error is read.  Since: 0.2.
+ */
+RL_API rl_status rl_usage_reader_feed(rl_usage_reader *reader, const char *bytes, size_t length);
+
+/**
+ * Tells the usage of all that was fed: also in the middle of a stream, and of one cut short. Of
+ * cumulative counts the last stands. At the end of a body, what an unfinished last event says
+ * counts, too; feeding goes on with a new event.
+ *
+ * @param usage  not NULL; written on every return. usage->has is 0 if nothing was said.
+ * @retval RL_E_INVALID  a NULL pointer, or a reader that was not begun.
+ * Threads: as above.  Blocks: no.  Allocates: as above.  Since: 0.2.
+ */
+RL_API rl_status rl_usage_reader_end(rl_usage_reader *reader, rl_usage *usage);
+
+/**
+ * As rl_answer_read(), for an answer whose body was fed to `reader`, and ended there. The body of
+ * an answer that is no success may be given whole in response->body: errors are read best so.
+ */
+RL_API rl_status rl_answer_read_fed(const rl_dialect *dialect, const rl_response *response,
+                                    const rl_usage_reader *reader, rl_wall_time now,
+                                    rl_answer *answer);
+
 
 #ifdef __cplusplus
 }

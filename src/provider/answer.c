@@ -237,3 +237,15 @@ rl_status rl_answer_read(const rl_dialect *dialect, const rl_response *response,
 {
     return answer_read(dialect, response, NULL, now, answer);
 }
+
+rl_status rl_answer_read_fed(const rl_dialect *dialect, const rl_response *response,
+                             const rl_usage_reader *reader, rl_wall_time now, rl_answer *answer)
+{
+    const struct rl__stream *fed = rl__stream_of(reader);
+
+    if (fed == NULL) {
+        (void)answer_read(NULL, NULL, NULL, now, answer); /* writes it: "on every return" */
+        return RL_E_INVALID;
+    }
+    return answer_read(dialect, response, fed, now, answer);
+}

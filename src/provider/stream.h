@@ -49,6 +49,9 @@ struct rl__stream {
     struct rl__facts facts; /* of the first error inside; facts.found */
 };
 
+/* What a public reader holds; NULL if it was not begun. */
+const struct rl__stream *rl__stream_of(const rl_usage_reader *reader);
+
 void rl__stream_init(struct rl__stream *stream, const rl_dialect *dialect, rl_wall_time now);
 void rl__stream_feed(struct rl__stream *stream, const char *bytes, size_t length);
 /* No more bytes come: what stands in an event without its end counts, too. */

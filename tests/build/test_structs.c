@@ -54,6 +54,7 @@ NO_PADDING(rl_response, OF(rl_response, size) + OF(rl_response, status) + OF(rl_
 NO_PADDING(rl_limit_report, OF(rl_limit_report, dimension) + OF(rl_limit_report, has) +
                                 OF(rl_limit_report, window) + OF(rl_limit_report, limit) +
                                 OF(rl_limit_report, remaining) + OF(rl_limit_report, reset_after));
+_Static_assert(sizeof(rl_usage_reader) == 11264, "a reader is what callers compiled in");
 NO_PADDING(rl_usage, OF(rl_usage, input_tokens) + OF(rl_usage, output_tokens) +
                          OF(rl_usage, cached_input_tokens) + OF(rl_usage, has) +
                          OF(rl_usage, reserved));

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/arith.h"
 #include "provider/charge.h"
 #include "provider/duration.h"
 
@@ -817,6 +818,92 @@ static void recognises_a_mark_anywhere(void **state)
     }
 }
 
+static const char stream[] =
+    ": hello\n\n"
+    "data: "
+    "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}"
+    "\n\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":9}}\n\n";
+
+static void a_reader_takes_any_pieces(void **state)
+{
+    static rl_usage_reader reader;
+
+    (void)state;
+    for (size_t step = 1; step < sizeof stream; step++) {
+        rl_usage usage;
+
+        memset(&reader, 0xa5, sizeof reader);
+        assert_int_equal(rl_usage_reader_init(&reader, NULL, NOW), RL_OK);
+        for (size_t at = 0; at < sizeof stream - 1; at += step)
+            assert_int_equal(
+                rl_usage_reader_feed(&reader, stream + at, rl__min(step, sizeof stream - 1 - at)),
+                RL_OK);
+        assert_int_equal(rl_usage_reader_end(&reader, &usage), RL_OK);
+        assert_int_equal(usage.input_tokens, 3);
+        assert_int_equal(usage.output_tokens, 9);
+    }
+}
+
+static void a_reader_tells_what_a_cut_stream_told(void **state)
+{
+    static rl_usage_reader reader;
+    rl_usage usage;
+
+    (void)state;
+    assert_int_equal(rl_usage_reader_init(&reader, NULL, NOW), RL_OK);
+    assert_int_equal(rl_usage_reader_end(&reader, &usage), RL_OK);
+    assert_int_equal(usage.has, 0);
+    assert_int_equal(rl_usage_reader_feed(&reader, stream, 120), RL_OK);
+    assert_int_equal(rl_usage_reader_end(&reader, &usage), RL_OK);
+    assert_int_equal(usage.has, RL_HAS_INPUT); /* the first output count is only a beginning */
+    assert_int_equal(usage.input_tokens, 3);
+}
+
+static void an_answer_is_finished_with_what_was_fed(void **state)
+{
+    static const char error[] = "data: {\"error\":{\"code\":\"rate_limit_exceeded\"}}\n\n";
+    static rl_usage_reader reader;
+    rl_header header[32];
+    rl_response response = response_of(200, "x-ratelimit-remaining-requests: 5", NULL, header);
+    rl_answer answer;
+    rl_usage usage;
+    struct text text;
+
+    (void)state;
+    rl_usage_reader_init(&reader, NULL, NOW);
+    rl_usage_reader_feed(&reader, stream, sizeof stream - 1);
+    rl_usage_reader_feed(&reader, error, sizeof error - 1);
+    rl_usage_reader_end(&reader, &usage);
+    assert_int_equal(rl_answer_read_fed(NULL, &response, &reader, NOW, &answer), RL_OK);
+    print_answer(&answer, &text);
+    assert_string_equal(text.data, "limited retry | requests - 5/- | 3 9 -");
+    response = response_of(429, "", "{\"error\":{\"code\":\"insufficient_quota\"}}", header);
+    assert_int_equal(rl_answer_read_fed(NULL, &response, &reader, NOW, &answer), RL_OK);
+    assert_int_equal(answer.outcome, RL_OUTCOME_QUOTA_EXHAUSTED);
+}
+
+static void a_reader_refuses_what_it_must(void **state)
+{
+    static rl_usage_reader reader;
+    rl_header header[32];
+    rl_response response = response_of(200, "", NULL, header);
+    rl_usage usage = { .has = 7 };
+    rl_answer answer;
+
+    (void)state;
+    memset(&reader, 0, sizeof reader);
+    assert_int_equal(rl_usage_reader_init(NULL, NULL, NOW), RL_E_INVALID);
+    assert_int_equal(rl_usage_reader_feed(&reader, "x", 1), RL_E_INVALID);
+    assert_int_equal(rl_usage_reader_end(&reader, &usage), RL_E_INVALID);
+    assert_int_equal(usage.has, 0);
+    assert_int_equal(rl_answer_read_fed(NULL, &response, &reader, NOW, &answer), RL_E_INVALID);
+    assert_true(answer.retry_after == RL_NEVER);
+    rl_usage_reader_init(&reader, NULL, NOW);
+    assert_int_equal(rl_usage_reader_feed(&reader, NULL, 1), RL_E_INVALID);
+    assert_int_equal(rl_usage_reader_feed(&reader, NULL, 0), RL_OK);
+    assert_int_equal(rl_usage_reader_end(&reader, NULL), RL_E_INVALID);
+}
+
 static void every_dialect_has_its_rules_of_charge(void **state)
 {
     static const char *const names[] = {
@@ -843,6 +930,10 @@ int main(void)
         cmocka_unit_test(counts_the_tokens_of_each),
         cmocka_unit_test(recognises_who_speaks),
         cmocka_unit_test(recognises_a_mark_anywhere),
+        cmocka_unit_test(a_reader_takes_any_pieces),
+        cmocka_unit_test(a_reader_tells_what_a_cut_stream_told),
+        cmocka_unit_test(an_answer_is_finished_with_what_was_fed),
+        cmocka_unit_test(a_reader_refuses_what_it_must),
         cmocka_unit_test(every_dialect_has_its_rules_of_charge),
     };
 
