@@ -220,6 +220,64 @@ RL_API rl_status rl_answer_read_fed(const rl_dialect *dialect, const rl_response
                                     const rl_usage_reader *reader, rl_wall_time now,
                                     rl_answer *answer);
 
+/** How a bare number in a header is to be read. What carries a unit or is a date says so itself. */
+typedef enum rl_time_form {
+    RL_TIME_AUTO = 0,     /* seconds from now; from 10^9 on epoch seconds, from 10^11 on in ms */
+    RL_TIME_SECONDS,      /* seconds from now, whatever their number */
+    RL_TIME_MILLISECONDS, /* milliseconds from now */
+    RL_TIME_EPOCH         /* seconds since 1970 */
+} rl_time_form;
+
+/** One limit of a dialect of your own: the names of the headers that tell it, without regard to
+ * case. */
+typedef struct rl_dialect_limit {
+    const char *limit; /* NULL: none tells it; likewise below */
+    const char *remaining;
+    const char *reset;
+    uint32_t dimension;  /* an rl_dimension */
+    uint32_t reset_form; /* an rl_time_form */
+    rl_duration window;  /* 0: not known */
+} rl_dialect_limit;
+
+/** A header that says how long to wait after a refusal. */
+typedef struct rl_dialect_wait {
+    const char *name;
+    uint64_t form; /* an rl_time_form */
+} rl_dialect_wait;
+
+typedef struct rl_dialect_spec {
+    size_t size;      /* set by RL_DIALECT_SPEC_INIT */
+    const char *name; /* 1 to 63 bytes */
+    const rl_dialect_limit *limits;
+    size_t limit_count; /* 64 at most */
+    const rl_dialect_wait *waits;
+    size_t wait_count; /* 16 at most */
+} rl_dialect_spec;
+
+static inline rl_dialect_spec rl_dialect_spec_init_(void)
+{
+    rl_dialect_spec spec = RL_ZERO_;
+    spec.size = sizeof spec;
+    return spec;
+}
+#define RL_DIALECT_SPEC_INIT rl_dialect_spec_init_()
+
+/**
+ * A dialect of your own. Retry-After and all else that `spec` does not name is read as "generic".
+ *
+ * @param spec   not NULL; copied, its strings, too.
+ * @param hooks  where the memory comes from; NULL: the default.
+ * @param out    not NULL; yours, until rl_dialect_free(). NULL on failure.
+ * @retval RL_E_INVALID  a NULL pointer, no name, an unknown dimension or form, a limit without a
+ *                       header, a window above 366 days.
+ * @retval RL_E_TOO_NEW  a struct has fields that this library does not know.
+ * Threads: any.  Blocks: no.  Allocates: yes, here alone.  Since: 0.2.
+ */
+RL_API rl_status rl_dialect_new(const rl_dialect_spec *spec, const rl_hooks *hooks,
+                                rl_dialect **out);
+
+/** Ends it. NULL is fine; not one from rl_dialect_find(). Nobody may be reading with it. */
+RL_API void rl_dialect_free(rl_dialect *dialect);
 
 #ifdef __cplusplus
 }

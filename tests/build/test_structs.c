@@ -54,6 +54,13 @@ NO_PADDING(rl_response, OF(rl_response, size) + OF(rl_response, status) + OF(rl_
 NO_PADDING(rl_limit_report, OF(rl_limit_report, dimension) + OF(rl_limit_report, has) +
                                 OF(rl_limit_report, window) + OF(rl_limit_report, limit) +
                                 OF(rl_limit_report, remaining) + OF(rl_limit_report, reset_after));
+NO_PADDING(rl_dialect_limit, OF(rl_dialect_limit, limit) + OF(rl_dialect_limit, remaining) +
+                                 OF(rl_dialect_limit, reset) + OF(rl_dialect_limit, dimension) +
+                                 OF(rl_dialect_limit, reset_form) + OF(rl_dialect_limit, window));
+NO_PADDING(rl_dialect_wait, OF(rl_dialect_wait, name) + OF(rl_dialect_wait, form));
+NO_PADDING(rl_dialect_spec, OF(rl_dialect_spec, size) + OF(rl_dialect_spec, name) +
+                                OF(rl_dialect_spec, limits) + OF(rl_dialect_spec, limit_count) +
+                                OF(rl_dialect_spec, waits) + OF(rl_dialect_spec, wait_count));
 _Static_assert(sizeof(rl_usage_reader) == 11264, "a reader is what callers compiled in");
 NO_PADDING(rl_usage, OF(rl_usage, input_tokens) + OF(rl_usage, output_tokens) +
                          OF(rl_usage, cached_input_tokens) + OF(rl_usage, has) +
@@ -107,6 +114,7 @@ static void every_init_sets_the_size_and_nothing_else(void **state)
     INIT_SETS_ONLY_SIZE(rl_options, RL_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_request, RL_REQUEST_INIT);
     INIT_SETS_ONLY_SIZE(rl_response, RL_RESPONSE_INIT);
+    INIT_SETS_ONLY_SIZE(rl_dialect_spec, RL_DIALECT_SPEC_INIT);
     INIT_SETS_ONLY_SIZE(rl_retry_policy, RL_RETRY_POLICY_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_options, RL_HTTP_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_call, RL_HTTP_CALL_INIT);

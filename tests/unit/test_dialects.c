@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/arith.h"
+#include "failing_alloc.h"
 #include "provider/charge.h"
 #include "provider/duration.h"
 
@@ -818,6 +819,103 @@ static void recognises_a_mark_anywhere(void **state)
     }
 }
 
+static const rl_dialect_limit own_limits[] = {
+    { "X-Acme-Budget", "X-Acme-Left", "X-Acme-Refill", RL_TOKENS, RL_TIME_MILLISECONDS,
+      10 * RL_SECOND },
+    { NULL, "X-Acme-Calls-Left", NULL, RL_REQUESTS, RL_TIME_AUTO, 0 },
+};
+static const rl_dialect_wait own_waits[] = { { "X-Acme-Come-Back", RL_TIME_EPOCH } };
+
+static rl_dialect_spec own_spec(void)
+{
+    rl_dialect_spec spec = RL_DIALECT_SPEC_INIT;
+
+    spec.name = "acme";
+    spec.limits = own_limits;
+    spec.limit_count = COUNT(own_limits);
+    spec.waits = own_waits;
+    spec.wait_count = COUNT(own_waits);
+    return spec;
+}
+
+static void a_dialect_of_ones_own_is_read(void **state)
+{
+    rl_dialect_spec spec = own_spec();
+    rl_dialect *dialect = NULL;
+    rl_header header[32];
+    rl_response response = response_of(429,
+                                       "x-acme-budget: 500\nX-ACME-LEFT: 0\nx-acme-refill: 250\n"
+                                       "x-acme-calls-left: 3\nx-acme-come-back: 1790000007\n"
+                                       "x-ratelimit-limit-requests-minute: 9",
+                                       NULL, header);
+    rl_answer answer;
+    struct text text;
+
+    (void)state;
+    assert_int_equal(rl_dialect_new(&spec, NULL, &dialect), RL_OK);
+    memset(&spec, 0x55, sizeof spec); /* it was copied */
+    assert_string_equal(rl_dialect_name(dialect), "acme");
+    assert_int_equal(rl_answer_read(dialect, &response, NOW, &answer), RL_OK);
+    print_answer(&answer, &text);
+    assert_string_equal(text.data, "limited 7000ms retry | tokens 10s 0/500 250ms; requests - 3/-; "
+                                   "requests 60s -/9 | by tokens 10s");
+    rl_dialect_free(dialect);
+    rl_dialect_free(NULL);
+}
+
+static void a_wrong_dialect_is_refused(void **state)
+{
+    static const rl_dialect_limit bad_limits[] = {
+        { NULL, NULL, "x", RL_TOKENS, RL_TIME_AUTO, 0 },
+        { "", NULL, NULL, RL_TOKENS, RL_TIME_AUTO, 0 },
+        { "x", NULL, NULL, RL_DIMENSION_COUNT, RL_TIME_AUTO, 0 },
+        { "x", NULL, NULL, RL_TOKENS, RL_TIME_EPOCH + 1, 0 },
+        { "x", NULL, NULL, RL_TOKENS, RL_TIME_AUTO, RL_NEVER },
+    };
+    rl_dialect_spec spec;
+    rl_dialect *dialect = (rl_dialect *)&spec;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad_limits); i++) {
+        spec = own_spec();
+        spec.limits = &bad_limits[i];
+        spec.limit_count = 1;
+        assert_int_equal(rl_dialect_new(&spec, NULL, &dialect), RL_E_INVALID);
+        assert_null(dialect);
+    }
+    spec = own_spec();
+    spec.name = NULL;
+    assert_int_equal(rl_dialect_new(&spec, NULL, &dialect), RL_E_INVALID);
+    spec = own_spec();
+    spec.limit_count = 65;
+    assert_int_equal(rl_dialect_new(&spec, NULL, &dialect), RL_E_INVALID);
+    spec = own_spec();
+    spec.waits = NULL;
+    assert_int_equal(rl_dialect_new(&spec, NULL, &dialect), RL_E_INVALID);
+    spec = own_spec();
+    spec.size = 0;
+    assert_int_equal(rl_dialect_new(&spec, NULL, &dialect), RL_E_INVALID);
+    assert_int_equal(rl_dialect_new(NULL, NULL, &dialect), RL_E_INVALID);
+    assert_int_equal(rl_dialect_new(&spec, NULL, NULL), RL_E_INVALID);
+}
+
+static void a_dialect_copes_without_memory(void **state)
+{
+    struct failing_alloc memory = { .fail_at = 1 };
+    rl_hooks hooks = failing_alloc_hooks(&memory);
+    rl_dialect_spec spec = own_spec();
+    rl_dialect *dialect;
+
+    (void)state;
+    assert_int_equal(rl_dialect_new(&spec, &hooks, &dialect), RL_E_NOMEM);
+    assert_null(dialect);
+    memory.fail_at = 0;
+    assert_int_equal(rl_dialect_new(&spec, &hooks, &dialect), RL_OK);
+    assert_int_equal(memory.alive, 1);
+    rl_dialect_free(dialect);
+    assert_int_equal(memory.alive, 0);
+}
+
 static const char stream[] =
     ": hello\n\n"
     "data: "
@@ -930,6 +1028,9 @@ int main(void)
         cmocka_unit_test(counts_the_tokens_of_each),
         cmocka_unit_test(recognises_who_speaks),
         cmocka_unit_test(recognises_a_mark_anywhere),
+        cmocka_unit_test(a_dialect_of_ones_own_is_read),
+        cmocka_unit_test(a_wrong_dialect_is_refused),
+        cmocka_unit_test(a_dialect_copes_without_memory),
         cmocka_unit_test(a_reader_takes_any_pieces),
         cmocka_unit_test(a_reader_tells_what_a_cut_stream_told),
         cmocka_unit_test(an_answer_is_finished_with_what_was_fed),
