@@ -153,6 +153,21 @@ typedef struct rl_verdict {
 RL_API rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_response *response,
                                      rl_verdict *verdict);
 
+/**
+ * What follows from an answer alone, as rl_observe_response() would say: without a context, and
+ * without a bound on how long a hint may be.
+ *
+ * @param answer       not NULL; as rl_answer_read() wrote it.
+ * @param http_status  0: none came.
+ * @param failure      an rl_failure.
+ * @param now          what retry_at counts from.
+ * @param verdict      not NULL; written on every return but the first one below.
+ * @retval RL_E_INVALID  a NULL pointer.
+ * Threads: any.  Blocks: no.  Allocates: no.  Since: 0.2.
+ */
+RL_API rl_status rl_verdict_of(const rl_answer *answer, uint64_t http_status, uint64_t failure,
+                               rl_time now, rl_verdict *verdict);
+
 /** Ends a permit with the true usage, when there is no answer to show. Members not in usage->has
  * count as reserved. RL_E_ENDED if it had ended before. */
 RL_API rl_status rl_settle(rl_context *rl, rl_permit *permit, const rl_usage *usage);

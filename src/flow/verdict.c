@@ -69,3 +69,15 @@ void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure
         verdict->status =
             RL_E_TIMEOUT; /* it would recover, but not in a time that anybody would wait */
 }
+
+rl_status rl_verdict_of(const rl_answer *answer, uint64_t http_status, uint64_t failure,
+                        rl_time now, rl_verdict *verdict)
+{
+    rl_answer copy; /* it may be the one inside *verdict */
+
+    if (answer == NULL || verdict == NULL)
+        return RL_E_INVALID;
+    copy = *answer;
+    rl__verdict(&copy, http_status, failure, RL_NEVER, now, verdict);
+    return RL_OK;
+}

@@ -13,6 +13,8 @@ llmrl_test(test_run_resume test_run_resume.c ${LLMRL_RUN_DIR}/run_resume.c ${LLM
 llmrl_test(test_run_options test_run_options.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_RUN_DIR}/text.c)
 llmrl_test(test_run_door test_run_door.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_RUN_DIR}/run_progress.c
            ${LLMRL_RUN_DIR}/run_summary.c ${LLMRL_RUN_DIR}/text.c)
-foreach(part json ids input request output resume options door)
+llmrl_test(test_run_explain test_run_explain.c ${LLMRL_RUN_DIR}/explain_input.c ${LLMRL_RUN_DIR}/explain_output.c
+           ${LLMRL_RUN_DIR}/rfc3339.c ${LLMRL_RUN_JSON})
+foreach(part explain json ids input request output resume options door)
     target_include_directories(test_run_${part} PRIVATE ${LLMRL_RUN_DIR})
 endforeach()
