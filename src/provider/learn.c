@@ -46,12 +46,41 @@ static void narrow_probe(struct rl__lane *lane, rl_time sent_at, rl_time now)
     lane->probe_credit = 0;
 }
 
+/* Two limits of one kind in one answer, an organisation's and its project's: the smaller one binds.
+ * Those that leave out what came from a cache are beside the others, and would be taken for them.
+ */
+static int is_for_another(const rl_answer *answer, uint32_t index, const struct rl__traits *traits)
+{
+    const rl_limit_report *own = &answer->report[index];
+
+    if ((own->has & RL_IS_UNCACHED) != 0)
+        return 1;
+    for (uint32_t i = 0; i < answer->report_count; i++) {
+        const rl_limit_report *other = &answer->report[i];
+
+        if (i == index || other->dimension != own->dimension || (other->has & RL_HAS_LIMIT) == 0 ||
+            (other->has & RL_IS_UNCACHED) != 0 ||
+            rl__learn_window(other, traits) != rl__learn_window(own, traits))
+            continue;
+        if (other->limit < own->limit || (other->limit == own->limit && i < index))
+            return 1;
+    }
+    return 0;
+}
+
+static void follow_reports(struct rl__lane *lane, const struct rl__grant *grant,
+                           const rl_answer *answer, struct rl__lesson *lesson, rl_time now)
+{
+    for (uint32_t i = 0; i < answer->report_count; i++)
+        if (!is_for_another(answer, i, lesson->traits))
+            rl__learn_report(lane, grant, &answer->report[i], lesson, now);
+}
+
 void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, const rl_answer *answer,
                       struct rl__lesson *lesson, rl_time now)
 {
     lesson->passed = answer->outcome == RL_OUTCOME_OK;
-    for (uint32_t i = 0; i < answer->report_count; i++)
-        rl__learn_report(lane, grant, &answer->report[i], lesson, now);
+    follow_reports(lane, grant, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++)
             rl__learn_recover_pace(&lane->scope[s]->entry[i], lesson, now);
@@ -70,8 +99,7 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
                        const rl_answer *answer, struct rl__lesson *lesson, rl_time opens,
                        rl_time now)
 {
-    for (uint32_t i = 0; i < answer->report_count; i++)
-        rl__learn_report(lane, grant, &answer->report[i], lesson, now);
+    follow_reports(lane, grant, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
             struct rl__entry *entry = &lane->scope[s]->entry[i];

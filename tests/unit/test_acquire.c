@@ -296,6 +296,34 @@ static void what_happened_is_logged_without_any_secret(void **state)
     rl_close(rl);
 }
 
+static void of_two_limits_of_one_kind_the_smaller_binds(void **state)
+{
+    static const rl_header limits[] = { { "x-ratelimit-limit-tokens", 24, "60000", 5 },
+                                        { "x-ratelimit-remaining-tokens", 28, "59980", 5 },
+                                        { "x-ratelimit-limit-project-tokens", 32, "30000", 5 },
+                                        { "x-ratelimit-remaining-project-tokens", 36, "29980",
+                                          5 } };
+    rl_context *rl = open_with(NULL);
+    rl_request request = ask("openai");
+    rl_response ok = answer(200, "{}");
+    rl_limit_status status[4];
+    rl_permit permit;
+
+    (void)state;
+    ok.headers = limits;
+    ok.header_count = 4;
+    for (int i = 0; i < 3; i++) {
+        size_t count = 4;
+
+        assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
+        assert_int_equal(rl_observe_response(rl, &permit, &ok, NULL), RL_OK);
+        assert_int_equal(rl_limits_get(rl, status, &count), RL_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(status[0].level.limit, 30000);
+    }
+    rl_close(rl);
+}
+
 static void a_refusal_without_a_hint_closes_it_longer_each_time(void **state)
 {
     rl_context *rl = open_with("{\"providers\": {\"p\": {\"requests_per_second\": 100}}}");
@@ -697,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_refusal_closes_the_gate_for_everybody),
         cmocka_unit_test(after_a_refusal_traffic_is_paced),
         cmocka_unit_test(what_happened_is_logged_without_any_secret),
+        cmocka_unit_test(of_two_limits_of_one_kind_the_smaller_binds),
         cmocka_unit_test(a_refusal_without_a_hint_closes_it_longer_each_time),
         cmocka_unit_test(a_hint_of_nothing_is_believed_only_so_often),
         cmocka_unit_test(the_loop_ends_with_the_answer),
