@@ -5,7 +5,7 @@
 
 #include "base/arith.h"
 
-#define INPUT_RATIO_ONE 1024
+#define INPUT_RATIO_ONE UINT64_C(1024)
 #define INPUT_RATIO_MAX (8 * INPUT_RATIO_ONE)
 
 static int anything_known(const struct rl__lane *lane)

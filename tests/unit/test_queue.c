@@ -142,7 +142,7 @@ static void a_retry_is_not_passed_at_a_shared_limit(void **state)
     limit(&w.provider[0], RL_TOKENS, 10, 100);
     memset(&again, 0, sizeof again);
     again = (struct rl__waiter){ .lane = &w.lane[0],
-                                 .cost = { { 1, 50, 0, 0 } },
+                                 .cost = { .amount = { 1, 50, 0, 0 } },
                                  .sequence = w.queue.next_sequence++,
                                  .expires = RL_NEVER };
     for (int i = 0; i < 3; i++)
