@@ -135,9 +135,9 @@ export LLMRL_PROPERTY_STEPS=${LLMRL_PROPERTY_STEPS:-20000}
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-build_and_test asan 'bench|build'
-build_and_test ubsan 'bench|build'
-build_and_test tsan 'bench|build|fuzz'
+build_and_test asan 'bench|build|model'
+build_and_test ubsan 'bench|build|model'
+build_and_test tsan 'bench|build|fuzz|model'
 unset LLMRL_PROPERTY_STEPS
 
 stage "release: build" build release || true
