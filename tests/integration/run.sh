@@ -45,7 +45,9 @@ says() {
 
 # start_provider OPTION...: sets $url.
 start_provider() {
-    "$program" provider --port 0 --dialect openai "$@" >provider.out 2>provider.err &
+    rm -f provider.out # the shell opens it in the background: the last one must not be read for it
+    : >provider.out
+    "$program" provider --port 0 --dialect openai "$@" >>provider.out 2>provider.err &
     provider_pid=$!
     tries=0
     while ! grep -q '"port"' provider.out; do
