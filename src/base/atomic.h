@@ -54,6 +54,14 @@ static inline int rl__exchange_if_acquire(uint64_t *word, uint64_t *seen, uint64
     return __atomic_compare_exchange_n(word, seen, value, 1, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
 }
 
+/* The same, once only, and never failing for no reason; release as well: for giving a lock word
+ * back that somebody may have taken over. */
+static inline int rl__exchange_once(uint64_t *word, uint64_t expected, uint64_t value)
+{
+    return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
 /* Puts `value` in and gives what was there. */
 static inline uint64_t rl__swap(uint64_t *word, uint64_t value)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "token_bucket": one word, the generic cell rate algorithm.
+ * "token_bucket", and "leaky_meter", which is the same seen from the other side: one word, the
+ * generic cell rate algorithm.
  *
  * Bound: in any window T at most burst + T * amount / period units, plus one oversize request when
  * borrowing.
@@ -30,23 +31,12 @@
  */
 #include "limiter/gcra.h"
 
-#include "limiter/limiter.h"
+#include "base/rl_assert.h"
 
 #define TICKS_PER_NS       7  /* at most, if a unit is to be a tick or more at that */
 #define UNITS_PER_NS_MAX   32 /* beyond, 64 bits of ticks would end within years */
 #define SLACK_WHEN_INEXACT 3  /* floor: less than 1; rate cut to 63 bits or more: less than 2 */
 #define SPAN_MAX           (UINT64_C(1) << 60) /* ticks of the largest grant */
-#define WORD_MAX           (UINT64_MAX - 1)    /* UINT64_MAX is the framework's */
-
-static uint64_t ticks_of(const rl_plan *plan, uint64_t units)
-{
-    return rl__mul_sat(units, plan->word[SCALE]);
-}
-
-static uint64_t later(uint64_t word, uint64_t ticks)
-{
-    return rl__min(rl__add_sat(word, ticks), WORD_MAX);
-}
 
 static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
 {
@@ -71,7 +61,7 @@ static uint64_t choose_scale(uint64_t amount, uint64_t period, uint64_t largest_
 
 /* rate / 2^shift = ticks / period, by long division: it ends when nothing is left, or with 64
  * significant bits. The slowest limit (128 ticks in ten years) needs a shift of 115 for that: below
- * 128, where rl__gcra_clock() would break. */
+ * 128, where rl__clock_at() would break. */
 static void set_rate(rl_plan *plan, uint64_t ticks, uint64_t period)
 {
     uint64_t rate, rest, shift = 0;
@@ -90,7 +80,7 @@ static void set_rate(rl_plan *plan, uint64_t ticks, uint64_t period)
     plan->word[SLACK] = rest == 0 && shift == 0 ? 0 : SLACK_WHEN_INEXACT;
 }
 
-static rl_status prepare(const rl_limit *limit, rl_plan *plan, const char **why)
+rl_status rl__ticks_prepare(const rl_limit *limit, rl_plan *plan, const char **why)
 {
     uint64_t burst = limit->burst != 0 ? limit->burst : limit->amount;
     uint64_t common = greatest_common_divisor(limit->amount, limit->period);
@@ -113,24 +103,24 @@ static rl_status prepare(const rl_limit *limit, rl_plan *plan, const char **why)
     return RL_OK;
 }
 
-static void start(const rl_plan *plan, uint64_t *word, rl_time now)
+void rl__ticks_start(const rl_plan *plan, uint64_t *word, rl_time now)
 {
-    *word = rl__gcra_clock(plan, now);
+    *word = rl__clock_at(plan, now);
 }
 
 /* More than a full bucket: only when it is full, and then into debt. */
 static rl_status take_oversize(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now,
                                rl_time *retry_at)
 {
-    uint64_t clock = rl__gcra_clock(plan, now);
+    uint64_t clock = rl__clock_at(plan, now);
 
     if (plan->word[BORROW] == 0 || cost > plan->word[AMOUNT])
         return RL_E_TOO_LARGE;
     if (*word <= clock) {
-        *word = rl__gcra_base(plan, *word, clock) + cost * plan->word[SCALE];
+        *word = rl__base_of(plan, *word, clock) + cost * plan->word[SCALE];
         return RL_OK;
     }
-    *retry_at = rl__gcra_time(plan, *word);
+    *retry_at = rl__time_of(plan, *word);
     return RL_WAIT;
 }
 
@@ -152,18 +142,19 @@ static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_tim
  */
 static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
 {
-    uint64_t clock = rl__gcra_clock(plan, now);
+    uint64_t clock = rl__clock_at(plan, now);
 
     if (*word > clock)
-        *word = rl__max(clock, rl__sub_sat(*word, ticks_of(plan, amount)));
+        *word = rl__max(clock, rl__sub_sat(*word, rl__ticks_of(plan, amount)));
 }
 
-static void charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
+void rl__ticks_charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
 {
-    *word = later(rl__gcra_base(plan, *word, rl__gcra_clock(plan, now)), ticks_of(plan, amount));
+    *word =
+        rl__later(rl__base_of(plan, *word, rl__clock_at(plan, now)), rl__ticks_of(plan, amount));
 }
 
-static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)
+void rl__ticks_set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)
 {
     uint64_t burst = plan->word[BURST], used;
 
@@ -171,7 +162,7 @@ static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_tim
         used = burst + (0 - (uint64_t)level);
     else
         used = rl__sub_sat(burst, (uint64_t)level);
-    *word = later(rl__gcra_clock(plan, at), ticks_of(plan, used));
+    *word = rl__later(rl__clock_at(plan, at), rl__ticks_of(plan, used));
 }
 
 /* Units above or below zero, rounded down, of a bucket that lacks `used` ticks. */
@@ -185,12 +176,12 @@ static int64_t level_of(const rl_plan *plan, uint64_t used)
     return debt > INT64_MAX ? INT64_MIN : -(int64_t)debt;
 }
 
-static void snapshot(const rl_plan *plan, const uint64_t *word, rl_time now, rl_level *level)
+void rl__ticks_snapshot(const rl_plan *plan, const uint64_t *word, rl_time now, rl_level *level)
 {
-    uint64_t clock = rl__gcra_clock(plan, now);
+    uint64_t clock = rl__clock_at(plan, now);
     uint64_t used =
-        *word > clock ? rl__gcra_base(plan, *word, clock) - clock : 0; /* as take() sees it */
-    rl_time full_at = *word > clock ? rl__gcra_time(plan, *word) : now;
+        *word > clock ? rl__base_of(plan, *word, clock) - clock : 0; /* as take() sees it */
+    rl_time full_at = *word > clock ? rl__time_of(plan, *word) : now;
 
     level->limit = plan->word[AMOUNT];
     level->burst = plan->word[BURST];
@@ -204,30 +195,44 @@ static int same_clock(const rl_plan *a, const rl_plan *b)
            a->word[SHIFT] == b->word[SHIFT];
 }
 
-static void carry(const rl_plan *before, const rl_plan *after, uint64_t *word, rl_time now)
+void rl__ticks_carry(const rl_plan *before, const rl_plan *after, uint64_t *word, rl_time now)
 {
-    uint64_t used = rl__sub_sat(*word, rl__gcra_clock(before, now));
-    uint64_t clock = rl__gcra_clock(after, now);
+    uint64_t used = rl__sub_sat(*word, rl__clock_at(before, now));
+    uint64_t clock = rl__clock_at(after, now);
 
     if (used == 0)
         *word = clock;
     else if (same_clock(before, after))
-        *word = rl__gcra_base(after, *word, clock);
+        *word = rl__base_of(after, *word, clock);
     else
-        *word = later(clock + after->word[SLACK],
-                      rl__mul_div_up(used, after->word[SCALE], before->word[SCALE]));
+        *word = rl__later(clock + after->word[SLACK],
+                          rl__mul_div_up(used, after->word[SCALE], before->word[SCALE]));
 }
 
 const rl_algorithm rl__token_bucket = {
     .size = sizeof(rl_algorithm),
     .name = "token_bucket",
     .words = 1,
-    .prepare = prepare,
-    .start = start,
+    .prepare = rl__ticks_prepare,
+    .start = rl__ticks_start,
     .take = take,
     .give_back = give_back,
-    .charge = charge,
-    .set_level = set_level,
-    .snapshot = snapshot,
-    .carry = carry,
+    .charge = rl__ticks_charge,
+    .set_level = rl__ticks_set_level,
+    .snapshot = rl__ticks_snapshot,
+    .carry = rl__ticks_carry,
+};
+
+const rl_algorithm rl__leaky_meter = {
+    .size = sizeof(rl_algorithm),
+    .name = "leaky_meter",
+    .words = 1,
+    .prepare = rl__ticks_prepare,
+    .start = rl__ticks_start,
+    .take = take,
+    .give_back = give_back,
+    .charge = rl__ticks_charge,
+    .set_level = rl__ticks_set_level,
+    .snapshot = rl__ticks_snapshot,
+    .carry = rl__ticks_carry,
 };

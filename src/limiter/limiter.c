@@ -1,55 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The framework: finds an algorithm, checks a limit, and makes what the algorithm computed visible
- * in one step.
+ * The framework: makes what an algorithm computed visible in one step. Here is the state of one
+ * word; wide.c has those of several.
  *
- * One word of state: look at revision, plan and word; compute on copies; compare-exchange the word.
- * A change of the limit makes the revision odd, puts BUSY into the word, so that every exchange
- * begun before it fails, writes plan and word, and makes the revision even. More words: the odd
- * revision is a spin lock, and readers look without it.
+ * Look at revision, plan and word; compute on copies; compare-exchange the word. A change of the
+ * limit makes the revision odd, puts BUSY into the word, so that every exchange begun before it
+ * fails, writes plan and word, and makes the revision even.
  *
  * Every load of plan and word is an acquire, every store of them a release, on purpose instead of
  * fences: whoever sees a value that was stored under an odd revision sees that revision, too, in
  * the load that follows.
  *
- * A compare-exchange is fooled where a change leaves the very same word that a taker saw before it.
- * If both limits read that word alike (a new burst, say) nothing is wrong: the taker came before
- * the change. If not, one take is booked in the wrong measure. For the token bucket that needs one
- * call stalled across a change, and two clocks of ticks that agree to the nanosecond.
+ * A compare-exchange is fooled where, after a change, the word comes to be the very one that a
+ * taker saw before it. If both limits read that word alike (another burst; other amounts in the
+ * same windows) nothing is wrong: the taker came before the change. If not, its cost is booked in
+ * the measure of the old limit, as more or as less than it is. What that lets through is bounded:
+ * by the one cost, for a call that was under way during the change; and for no second one, as the
+ * word has moved by then. To rule it out would take bits of the word (the token bucket has none to
+ * spare: its clock would end too soon) or a word whose place depends on the revision, and so a
+ * longer way to it for every acquire.
  */
 #include "limiter/limiter.h"
 
+#include "base/arith.h"
 #include "base/atomic.h"
 #include "base/cheap_clock.h"
-#include "base/rl_assert.h"
-#include "base/sized.h"
 #include "limiter/gcra.h"
 
 #include <sched.h>
-#include <string.h>
 
 #define BUSY               UINT64_MAX
-#define TEN_YEARS          (3653 * RL_DAY) /* with three leap days */
 #define SPINS_BEFORE_YIELD 64
 
-/* One line for each algorithm. */
-static const rl_algorithm *const builtin[] = { &rl__token_bucket };
-
-/* What a limiter was at one moment. */
+/* What a limiter of one word was at one moment. */
 struct view {
     uint64_t revision;
-    rl_plan plan;
-    uint64_t word[RL_STATE_WORDS];
+    rl_plan plan; /* as much of it as the algorithm uses */
+    uint64_t word;
 };
 
-struct step {
-    enum { TAKE, GIVE_BACK, CHARGE, SET_LEVEL } kind;
-    uint64_t amount;
-    int64_t level;
-    rl_time now;
-};
-
-static void relax(unsigned *turn)
+void rl__relax(unsigned *turn)
 {
     if (++*turn % SPINS_BEFORE_YIELD == 0)
         (void)sched_yield(); /* a hint; it cannot fail on Linux */
@@ -58,26 +48,49 @@ static void relax(unsigned *turn)
 #endif
 }
 
-static void copy_words(uint64_t *to, const uint64_t *from, size_t count)
+static inline void copy_words(uint64_t *to, const uint64_t *from, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         to[i] = rl__load_acquire(&from[i]);
 }
 
-static void store_words(uint64_t *to, const uint64_t *from, size_t count)
+void rl__copy_words(uint64_t *to, const uint64_t *from, size_t count)
+{
+    copy_words(to, from, count);
+}
+
+void rl__store_words(uint64_t *to, const uint64_t *from, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         rl__store_release(&to[i], from[i]);
 }
 
+static int is_wide(const rl_limiter *limiter)
+{
+    return limiter->words > 1 || limiter->bookings > 0;
+}
+
+static uint64_t *word_of(rl_limiter *limiter)
+{
+    return limiter->outside != NULL ? limiter->outside : limiter->word;
+}
+
+static const uint64_t *seen_word(const rl_limiter *limiter)
+{
+    return limiter->outside != NULL ? limiter->outside : limiter->word;
+}
+
 static void look(const rl_limiter *limiter, struct view *view)
 {
-    for (unsigned turn = 0;; relax(&turn)) {
+    for (unsigned turn = 0;; rl__relax(&turn)) {
         view->revision = rl__load_acquire(&limiter->revision);
         if (view->revision % 2 != 0)
             continue;
-        copy_words(view->plan.word, limiter->plan.word, RL_PLAN_WORDS);
-        copy_words(view->word, limiter->word, limiter->algorithm->words);
+        copy_words(view->plan.word, limiter->plan.word, RL__PLAN_FEW);
+        if (limiter->plan_words > RL__PLAN_FEW)
+            copy_words(view->plan.word + RL__PLAN_FEW, limiter->plan.word + RL__PLAN_FEW,
+                       RL_PLAN_WORDS - RL__PLAN_FEW);
+        view->word = rl__load_acquire(seen_word(limiter));
         if (rl__load(&limiter->revision) == view->revision)
             return;
     }
@@ -88,7 +101,7 @@ static uint64_t hold(rl_limiter *limiter)
 {
     uint64_t seen = rl__load(&limiter->revision);
 
-    for (unsigned turn = 0;; relax(&turn)) {
+    for (unsigned turn = 0;; rl__relax(&turn)) {
         if (seen % 2 != 0)
             seen = rl__load(&limiter->revision);
         else if (rl__exchange_if_acquire(&limiter->revision, &seen, seen + 1))
@@ -101,61 +114,27 @@ static void let_go(rl_limiter *limiter, uint64_t revision)
     rl__store_release(&limiter->revision, revision);
 }
 
-static rl_status apply(const rl_algorithm *algorithm, const struct step *step, const rl_plan *plan,
-                       uint64_t *word, rl_time *retry_at)
+/* The exchange alone keeps two threads from spending the same unit; if it fails, another was
+ * served, or the limit is being changed. */
+static rl_status act(rl_limiter *limiter, const struct rl__step *step, rl_time *at)
 {
-    switch (step->kind) {
-    case TAKE:
-        return algorithm->take(plan, word, step->amount, step->now, retry_at);
-    case GIVE_BACK:
-        algorithm->give_back(plan, word, step->amount, step->now);
-        break;
-    case CHARGE:
-        algorithm->charge(plan, word, step->amount, step->now);
-        break;
-    case SET_LEVEL:
-        algorithm->set_level(plan, word, step->level, step->now);
-        break;
-    }
-    return RL_OK;
-}
-
-/* Several words. A step that changes nothing leaves the revision as it was, and disturbs no reader.
- */
-static rl_status act_held(rl_limiter *limiter, const struct step *step, rl_time *retry_at)
-{
-    size_t words = limiter->algorithm->words;
-    rl_plan plan;
-    uint64_t word[RL_STATE_WORDS];
-    uint64_t revision = hold(limiter);
-    rl_status st;
-
-    copy_words(plan.word, limiter->plan.word, RL_PLAN_WORDS);
-    copy_words(word, limiter->word, words);
-    st = apply(limiter->algorithm, step, &plan, word, retry_at);
-    if (st == RL_OK)
-        store_words(limiter->word, word, words);
-    let_go(limiter, st == RL_OK ? revision + 2 : revision);
-    return st;
-}
-
-/* One word. The exchange alone keeps two threads from spending the same unit; if it fails, another
- * was served, or the limit is being changed. */
-static rl_status act(rl_limiter *limiter, const struct step *step, rl_time *retry_at)
-{
+    uint64_t *word = word_of(limiter);
     struct view view;
 
-    if (limiter->algorithm->words > 1)
-        return act_held(limiter, step, retry_at);
+    if (is_wide(limiter))
+        return rl__wide_act(limiter, step, at);
     look(limiter, &view);
     for (;;) {
-        uint64_t next = view.word[0];
-        rl_status st = apply(limiter->algorithm, step, &view.plan, &next, retry_at);
+        uint64_t next = view.word;
+        rl_status st =
+            step->kind == RL__TAKE
+                ? limiter->algorithm->take(&view.plan, &next, step->amount, step->now, at)
+                : rl__step(limiter->algorithm, step, &view.plan, &next, at);
 
-        if (st != RL_OK || next == view.word[0])
+        if (st != RL_OK || next == view.word)
             return st;
         next -= next == BUSY;
-        if (rl__exchange_if_acquire(&limiter->word[0], &view.word[0], next))
+        if (rl__exchange_if_acquire(word, &view.word, next))
             return RL_OK;
         if (rl__load(&limiter->revision) != view.revision)
             look(limiter, &view);
@@ -167,136 +146,107 @@ static int is_started(const rl_limiter *limiter)
     return limiter != NULL && limiter->algorithm != NULL;
 }
 
-const rl_algorithm *rl_algorithm_find(const char *name)
+/* ---- starting ---- */
+
+static void fresh_state(const struct rl__made *made, uint64_t *word, rl_time now)
 {
-    if (name == NULL)
-        return &rl__token_bucket;
-    for (size_t i = 0; i < sizeof builtin / sizeof builtin[0]; i++)
-        if (strcmp(builtin[i]->name, name) == 0)
-            return builtin[i];
-    return NULL;
+    uint64_t level = made->start == RL_START_EMPTY ? 0 : made->start;
+
+    made->algorithm->start(&made->plan, word, now);
+    if (made->start != 0)
+        made->algorithm->set_level(&made->plan, word, (int64_t)level, now);
+    if (made->words == 1)
+        word[0] -= word[0] == BUSY;
 }
 
-/* NULL: within the ranges that limiter.h names. */
-static const char *out_of_range(const rl_limit *limit)
+static rl_limiter limiter_of(const struct rl__made *made, uint64_t *outside)
 {
-    if (limit->amount > RL_AMOUNT_MAX)
-        return "amount is more than 2^53";
-    if (limit->burst > RL_AMOUNT_MAX)
-        return "burst is more than 2^53";
-    if (limit->period == 0)
-        return "period is 0";
-    if (limit->period > TEN_YEARS)
-        return "period is longer than ten years";
-    if (limit->oversize > RL_OVERSIZE_BORROW)
-        return "oversize is neither RL_OVERSIZE_REFUSE nor RL_OVERSIZE_BORROW";
-    return NULL;
+    rl_limiter limiter = { .algorithm = made->algorithm,
+                           .plan = made->plan,
+                           .outside = outside,
+                           .words = made->words,
+                           .bookings = made->bookings,
+                           .plan_words = made->plan_words };
+    return limiter;
 }
 
-static int is_complete(const rl_algorithm *a)
+/* `outside` NULL: in the limiter itself. */
+static rl_status place(rl_limiter *limiter, const struct rl__made *made, uint64_t *outside,
+                       size_t count)
 {
-    return a->size >= sizeof *a && a->name != NULL && a->words >= 1 && a->words <= RL_STATE_WORDS &&
-           a->prepare != NULL && a->start != NULL && a->take != NULL && a->give_back != NULL &&
-           a->charge != NULL && a->set_level != NULL && a->snapshot != NULL && a->carry != NULL;
-}
+    size_t words = rl__state_words(made->words, made->bookings);
 
-static rl_status make_plan(const rl_algorithm *algorithm, const rl_limit *limit, rl_plan *plan,
-                           const char **why)
-{
-    *why = out_of_range(limit);
-    if (*why != NULL)
+    if (outside == NULL ? words > RL_STATE_WORDS : count < (words == 1 ? 1 : 1 + 2 * words))
         return RL_E_INVALID;
-    *why = "the algorithm refuses this limit"; /* unless it knows better */
-    *plan = (rl_plan){ { 0 } };
-    return algorithm->prepare(limit, plan, why);
+    *limiter = limiter_of(made, outside);
+    return RL_OK;
 }
 
-static rl_status copy_limit(rl_limit *copy, const rl_limit *limit, const char **why)
+static rl_status begin(rl_limiter *limiter, const struct rl__made *made, uint64_t *outside,
+                       size_t count, rl_time now)
 {
-    *why = "limit is NULL";
-    if (limit == NULL)
-        return RL_E_INVALID;
-    *why = "limit.size is not what RL_LIMIT_INIT sets";
-    return rl__copy_sized(copy, sizeof *copy, limit, limit->size);
-}
-
-static rl_status check(const rl_limit *limit, const char **why)
-{
-    rl_limit copy;
-    rl_plan plan;
-    rl_status st = copy_limit(&copy, limit, why);
+    uint64_t word[RL_STATE_WORDS_MAX] = { 0 };
+    rl_status st = place(limiter, made, outside, count);
 
     if (st != RL_OK)
         return st;
-    *why = "there is no algorithm of that name";
-    if (rl_algorithm_find(copy.algorithm) == NULL)
-        return RL_E_NOT_FOUND;
-    return make_plan(rl_algorithm_find(copy.algorithm), &copy, &plan, why);
-}
-
-rl_status rl_limit_check(const rl_limit *limit, const char **why)
-{
-    const char *sentence = NULL;
-    rl_status st = check(limit, &sentence);
-
-    if (why != NULL)
-        *why = st == RL_OK ? "" : sentence;
-    return st;
-}
-
-/* `limit` is our own copy. */
-static rl_status begin(rl_limiter *limiter, const rl_algorithm *algorithm, const rl_limit *limit,
-                       rl_time now)
-{
-    rl_limiter made = { .algorithm = algorithm };
-    const char *why;
-    rl_status st = make_plan(algorithm, limit, &made.plan, &why);
-
-    if (st != RL_OK)
-        return st;
-    algorithm->start(&made.plan, made.word, now);
-    if (algorithm->words == 1)
-        made.word[0] -= made.word[0] == BUSY;
-    *limiter = made;
+    fresh_state(made, word, now);
+    if (is_wide(limiter))
+        rl__wide_start(limiter, word);
+    else
+        rl__store_release(word_of(limiter), word[0]);
     return RL_OK;
 }
 
 rl_status rl_limiter_init(rl_limiter *limiter, const rl_limit *limit, rl_time now)
 {
-    rl_limit copy;
     const char *why;
-    rl_status st = copy_limit(&copy, limit, &why);
+    struct rl__made made;
+    rl_status st = rl__limit_make(&made, limit, NULL, NULL, now, &why);
 
     if (limiter == NULL)
         return RL_E_INVALID;
-    if (st != RL_OK)
-        return st;
-    if (rl_algorithm_find(copy.algorithm) == NULL)
-        return RL_E_NOT_FOUND;
-    return begin(limiter, rl_algorithm_find(copy.algorithm), &copy, now);
-}
-
-/* A limit may leave the name of a foreign algorithm out: no other can be meant. */
-static int is_named(const rl_limit *limit, const rl_algorithm *algorithm)
-{
-    if (limit->algorithm == NULL && rl_algorithm_find(algorithm->name) == algorithm)
-        return algorithm == rl_algorithm_find(NULL);
-    return limit->algorithm == NULL || strcmp(limit->algorithm, algorithm->name) == 0;
+    return st == RL_OK ? begin(limiter, &made, NULL, 0, now) : st;
 }
 
 rl_status rl_limiter_init_with(rl_limiter *limiter, const rl_algorithm *algorithm,
                                const rl_limit *limit, rl_time now)
 {
-    rl_limit copy;
     const char *why;
-    rl_status st = copy_limit(&copy, limit, &why);
+    struct rl__made made;
+    rl_status st;
 
-    if (limiter == NULL || algorithm == NULL || !is_complete(algorithm))
+    if (limiter == NULL || algorithm == NULL)
         return RL_E_INVALID;
-    if (st != RL_OK)
-        return st;
-    return is_named(&copy, algorithm) ? begin(limiter, algorithm, &copy, now) : RL_E_NOT_FOUND;
+    st = rl__limit_make(&made, limit, algorithm, NULL, now, &why);
+    return st == RL_OK ? begin(limiter, &made, NULL, 0, now) : st;
 }
+
+rl_status rl_limiter_init_at(rl_limiter *limiter, const rl_limit *limit, uint64_t *words,
+                             size_t count, rl_time now)
+{
+    const char *why;
+    struct rl__made made;
+    rl_status st = rl__limit_make(&made, limit, NULL, NULL, now, &why);
+
+    if (limiter == NULL || words == NULL)
+        return RL_E_INVALID;
+    return st == RL_OK ? begin(limiter, &made, words, count, now) : st;
+}
+
+rl_status rl_limiter_attach(rl_limiter *limiter, const rl_limit *limit, uint64_t *words,
+                            size_t count, rl_time now)
+{
+    const char *why;
+    struct rl__made made;
+    rl_status st = rl__limit_make(&made, limit, NULL, NULL, now, &why);
+
+    if (limiter == NULL || words == NULL)
+        return RL_E_INVALID;
+    return st == RL_OK ? place(limiter, &made, words, count) : st;
+}
+
+/* ---- asking and taking ---- */
 
 /* What rl_limiter_take() and _peek() answer without asking the algorithm. RL_WAIT: it must be
  * asked. */
@@ -316,6 +266,13 @@ static rl_status report(rl_status st, rl_time now, rl_time planned, rl_time *ret
     return st;
 }
 
+/* One word in the limiter itself, and nothing booked ahead. */
+static inline int has_short_way(const rl_limiter *limiter)
+{
+    return limiter->algorithm == &rl__token_bucket && limiter->outside == NULL &&
+           limiter->bookings == 0;
+}
+
 /* The short way of a take from a token bucket: look() and act() without copies and calls, which are
  * half of their time. The plan is used while it may change; whether it has is asked before anything
  * comes of it. 0: not granted, or not so easily. */
@@ -323,7 +280,7 @@ static inline int takes_at_once(rl_limiter *limiter, uint64_t cost, rl_time now)
 {
     uint64_t revision, burst, seen, next, spare;
 
-    if (limiter == NULL || limiter->algorithm != &rl__token_bucket)
+    if (limiter == NULL || !has_short_way(limiter))
         return 0;
     revision = rl__load_acquire(&limiter->revision);
     burst = rl__load_acquire(&limiter->plan.word[BURST]);
@@ -352,12 +309,11 @@ static int is_refused(const rl_limiter *limiter, uint64_t cost, rl_time now, rl_
 __attribute__((noinline)) static rl_status take(rl_limiter *limiter, uint64_t cost, rl_time now,
                                                 rl_time *retry_at)
 {
-    struct step step = { .kind = TAKE, .amount = cost, .now = now };
+    struct rl__step step = { .kind = RL__TAKE, .amount = cost, .now = now };
     rl_time planned = RL_NEVER;
     rl_status st = answer_early(limiter, cost);
 
-    if (st == RL_WAIT &&
-        (limiter->algorithm != &rl__token_bucket || !is_refused(limiter, cost, now, &planned)))
+    if (st == RL_WAIT && (!has_short_way(limiter) || !is_refused(limiter, cost, now, &planned)))
         st = act(limiter, &step, &planned);
     return report(st, now, planned, retry_at);
 }
@@ -393,20 +349,57 @@ rl_status rl_limiter_take_with_clock(rl_limiter *limiter, uint64_t cost, rl_cloc
     return take_by(limiter, cost, now, clock, retry_at);
 }
 
+static rl_status peek_wide(const rl_limiter *limiter, uint64_t cost, rl_time now, rl_time *planned)
+{
+    struct rl__step step = { .kind = RL__TAKE, .amount = cost, .now = now };
+    uint64_t word[RL_STATE_WORDS_MAX];
+    rl_plan plan;
+
+    rl__wide_look(limiter, &plan, word);
+    return rl__step_booked(limiter, &step, &plan, word, planned);
+}
+
 rl_status rl_limiter_peek(const rl_limiter *limiter, uint64_t cost, rl_time now, rl_time *retry_at)
 {
     rl_time planned = RL_NEVER;
     rl_status st = answer_early(limiter, cost);
     struct view view;
 
-    if (st == RL_WAIT) {
+    if (st == RL_WAIT && is_wide(limiter)) {
+        st = peek_wide(limiter, cost, now, &planned);
+    } else if (st == RL_WAIT) {
         look(limiter, &view);
-        st = limiter->algorithm->take(&view.plan, view.word, cost, now, &planned);
+        st = limiter->algorithm->take(&view.plan, &view.word, cost, now, &planned);
     }
     return report(st, now, planned, retry_at);
 }
 
-static void act_always(rl_limiter *limiter, const struct step *step)
+rl_time rl_limiter_when(const rl_limiter *limiter, uint64_t cost, rl_time now)
+{
+    rl_time at;
+
+    (void)rl_limiter_peek(limiter, cost, now, &at); /* *at says it all */
+    return at;
+}
+
+rl_status rl_limiter_reserve(rl_limiter *limiter, uint64_t cost, rl_time now, rl_time latest,
+                             rl_time *at)
+{
+    struct rl__step step = { .kind = RL__RESERVE, .amount = cost, .now = now, .at = latest };
+    rl_time planned = now;
+    rl_status st = answer_early(limiter, cost);
+
+    if (at == NULL)
+        return RL_E_INVALID;
+    if (st == RL_WAIT)
+        st = act(limiter, &step, &planned);
+    *at = st == RL_OK || st == RL_WAIT ? rl__max(planned, now) : RL_NEVER;
+    return st;
+}
+
+/* ---- what cannot be refused ---- */
+
+static void act_always(rl_limiter *limiter, const struct rl__step *step)
 {
     rl_time unused;
 
@@ -414,24 +407,40 @@ static void act_always(rl_limiter *limiter, const struct step *step)
         (void)act(limiter, step, &unused); /* only a take can be refused */
 }
 
+void rl_limiter_cancel(rl_limiter *limiter, uint64_t cost, rl_time at, rl_time now)
+{
+    if (cost > 0)
+        act_always(limiter,
+                   &(struct rl__step){ .kind = RL__CANCEL, .amount = cost, .at = at, .now = now });
+}
+
+void rl_limiter_settle(rl_limiter *limiter, uint64_t taken, uint64_t used, rl_time at, rl_time now)
+{
+    if (taken != used)
+        act_always(limiter,
+                   &(struct rl__step){
+                       .kind = RL__SETTLE, .amount = taken, .used = used, .at = at, .now = now });
+}
+
 void rl_limiter_give_back(rl_limiter *limiter, uint64_t amount, rl_time now)
 {
-    act_always(limiter, &(struct step){ .kind = GIVE_BACK, .amount = amount, .now = now });
+    act_always(limiter, &(struct rl__step){ .kind = RL__GIVE_BACK, .amount = amount, .now = now });
 }
 
 void rl_limiter_charge(rl_limiter *limiter, uint64_t amount, rl_time now)
 {
     if (amount > 0)
-        act_always(limiter, &(struct step){ .kind = CHARGE, .amount = amount, .now = now });
+        act_always(limiter, &(struct rl__step){ .kind = RL__CHARGE, .amount = amount, .now = now });
 }
 
 void rl_limiter_set_level(rl_limiter *limiter, int64_t level, rl_time at)
 {
-    act_always(limiter, &(struct step){ .kind = SET_LEVEL, .level = level, .now = at });
+    act_always(limiter, &(struct rl__step){ .kind = RL__SET_LEVEL, .level = level, .now = at });
 }
 
 void rl_limiter_snapshot(const rl_limiter *limiter, rl_time now, rl_level *level)
 {
+    uint64_t word[RL_STATE_WORDS_MAX];
     struct view view;
 
     if (level == NULL)
@@ -439,45 +448,63 @@ void rl_limiter_snapshot(const rl_limiter *limiter, rl_time now, rl_level *level
     *level = (rl_level){ 0 };
     if (!is_started(limiter))
         return;
-    look(limiter, &view);
-    limiter->algorithm->snapshot(&view.plan, view.word, now, level);
+    if (is_wide(limiter)) {
+        rl__wide_look(limiter, &view.plan, word);
+        rl__snapshot_booked(limiter, &view.plan, word, now, level);
+    } else {
+        look(limiter, &view);
+        limiter->algorithm->snapshot(&view.plan, &view.word, now, level);
+    }
 }
 
-/* Swaps the plan under an odd revision. With one word, BUSY is what stops the takers meanwhile. */
-static void swap_plan(rl_limiter *limiter, const rl_plan *after, rl_time now)
+/* ---- changing the limit ---- */
+
+/* Swaps the plan under an odd revision. BUSY is what stops the takers meanwhile. */
+static void change_narrow(rl_limiter *limiter, const struct rl__change *change)
 {
-    size_t words = limiter->algorithm->words;
-    uint64_t revision = hold(limiter);
+    uint64_t *word = word_of(limiter), revision = hold(limiter), next;
+    rl_time unused;
     rl_plan before;
-    uint64_t word[RL_STATE_WORDS];
 
     copy_words(before.word, limiter->plan.word, RL_PLAN_WORDS);
-    copy_words(word, limiter->word, words);
-    if (words == 1)
-        word[0] = rl__swap(&limiter->word[0], BUSY);
-    limiter->algorithm->carry(&before, after, word, now);
-    if (words == 1)
-        word[0] -= word[0] == BUSY;
-    store_words(limiter->plan.word, after->word, RL_PLAN_WORDS);
-    store_words(limiter->word, word, words);
+    next = rl__swap(word, BUSY);
+    rl__carry(&before, change->made, &next, change->now);
+    if (change->step != NULL)
+        (void)rl__step(limiter->algorithm, change->step, &change->made->plan, &next,
+                       &unused); /* a level can always be set */
+    next -= next == BUSY;
+    rl__store_words(limiter->plan.word, change->made->plan.word, RL_PLAN_WORDS);
+    rl__store_release(word, next);
     let_go(limiter, revision + 2);
+}
+
+static rl_status change(rl_limiter *limiter, const rl_limit *limit, const struct rl__step *step,
+                        rl_time now)
+{
+    struct rl__made made;
+    struct rl__change what = { &made, step, now };
+    const char *why;
+    rl_status st;
+
+    if (!is_started(limiter))
+        return RL_E_INVALID;
+    if ((st = rl__limit_make(&made, limit, limiter->algorithm, limiter, now, &why)) != RL_OK)
+        return st == RL_E_NOT_FOUND ? RL_E_INVALID : st;
+    if (is_wide(limiter))
+        rl__wide_change(limiter, &what);
+    else
+        change_narrow(limiter, &what);
+    return RL_OK;
 }
 
 rl_status rl_limiter_change(rl_limiter *limiter, const rl_limit *limit, rl_time now)
 {
-    rl_limit copy;
-    rl_plan after;
-    const char *why;
-    rl_status st = copy_limit(&copy, limit, &why);
+    return change(limiter, limit, NULL, now);
+}
 
-    if (!is_started(limiter))
-        return RL_E_INVALID;
-    if (st != RL_OK)
-        return st;
-    if (!is_named(&copy, limiter->algorithm))
-        return RL_E_INVALID;
-    if ((st = make_plan(limiter->algorithm, &copy, &after, &why)) != RL_OK)
-        return st;
-    swap_plan(limiter, &after, now);
-    return RL_OK;
+rl_status rl_limiter_set(rl_limiter *limiter, const rl_limit *limit, int64_t level, rl_time at,
+                         rl_time now)
+{
+    return change(limiter, limit,
+                  &(struct rl__step){ .kind = RL__SET_LEVEL, .level = level, .now = at }, now);
 }

@@ -30,9 +30,16 @@ NO_PADDING(rl_hooks, OF(rl_hooks, size) + OF(rl_hooks, user) + OF(rl_hooks, now)
                          OF(rl_hooks, wall) + OF(rl_hooks, random) + OF(rl_hooks, sleep_until) +
                          OF(rl_hooks, resize) + OF(rl_hooks, log));
 NO_PADDING(rl_limit, OF(rl_limit, size) + OF(rl_limit, algorithm) + OF(rl_limit, amount) +
-                         OF(rl_limit, period) + OF(rl_limit, burst) + OF(rl_limit, oversize));
+                         OF(rl_limit, period) + OF(rl_limit, burst) + OF(rl_limit, oversize) +
+                         OF(rl_limit, start) + OF(rl_limit, carry) + OF(rl_limit, bookings) +
+                         OF(rl_limit, parts) + OF(rl_limit, align) + OF(rl_limit, zone) +
+                         OF(rl_limit, day_start) + OF(rl_limit, epoch) + OF(rl_limit, algorithms) +
+                         OF(rl_limit, private_));
 NO_PADDING(rl_limiter, OF(rl_limiter, algorithm) + OF(rl_limiter, revision) + OF(rl_limiter, plan) +
-                           OF(rl_limiter, word));
+                           OF(rl_limiter, outside) + OF(rl_limiter, words) +
+                           OF(rl_limiter, bookings) + OF(rl_limiter, plan_words) +
+                           OF(rl_limiter, control) + OF(rl_limiter, word));
+NO_PADDING(rl_share, OF(rl_share, limiter) + OF(rl_share, cost));
 NO_PADDING(rl_clock, OF(rl_clock, precise) + OF(rl_clock, user) + OF(rl_clock, kind) +
                          OF(rl_clock, revision) + OF(rl_clock, line) + OF(rl_clock, check));
 NO_PADDING(rl_level, OF(rl_level, limit) + OF(rl_level, burst) + OF(rl_level, remaining) +
@@ -41,7 +48,9 @@ NO_PADDING(rl_algorithm, OF(rl_algorithm, size) + OF(rl_algorithm, name) + OF(rl
                              OF(rl_algorithm, prepare) + OF(rl_algorithm, start) +
                              OF(rl_algorithm, take) + OF(rl_algorithm, give_back) +
                              OF(rl_algorithm, charge) + OF(rl_algorithm, set_level) +
-                             OF(rl_algorithm, snapshot) + OF(rl_algorithm, carry));
+                             OF(rl_algorithm, snapshot) + OF(rl_algorithm, carry) +
+                             OF(rl_algorithm, settle) + OF(rl_algorithm, reserve) +
+                             OF(rl_algorithm, words_for) + OF(rl_algorithm, plan_words));
 NO_PADDING(rl_options, OF(rl_options, size) + OF(rl_options, config_path) +
                            OF(rl_options, config_json) + OF(rl_options, hooks) +
                            OF(rl_options, error) + OF(rl_options, error_size));

@@ -167,10 +167,17 @@ static void count_carry(const rl_plan *before, const rl_plan *after, uint64_t *w
 }
 
 static const rl_algorithm count_in_one = {
-    sizeof(rl_algorithm), "count",      1,
-    count_prepare,        count_start,  count_take,
-    count_give_back,      count_charge, count_set_level,
-    count_snapshot,       count_carry,
+    .size = sizeof(rl_algorithm),
+    .name = "count",
+    .words = 1,
+    .prepare = count_prepare,
+    .start = count_start,
+    .take = count_take,
+    .give_back = count_give_back,
+    .charge = count_charge,
+    .set_level = count_set_level,
+    .snapshot = count_snapshot,
+    .carry = count_carry,
 };
 
 /* The same in two words: the second must always be the double of the first (and starts so). */
@@ -256,7 +263,7 @@ static void an_incomplete_algorithm_is_refused(void **ctx)
     algorithm.words = 0;
     assert_int_equal(rl_limiter_init_with(&limiter, &algorithm, &limit, 0), RL_E_INVALID);
     algorithm = pair();
-    algorithm.size--;
+    algorithm.size = offsetof(rl_algorithm, carry);
     assert_int_equal(rl_limiter_init_with(&limiter, &algorithm, &limit, 0), RL_E_INVALID);
     algorithm = pair();
     algorithm.carry = NULL;

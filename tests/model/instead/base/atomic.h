@@ -60,6 +60,11 @@ static inline int rl__exchange_if_acquire(uint64_t *word, uint64_t *seen, uint64
     return rl__exchange_if(word, seen, value);
 }
 
+static inline int rl__exchange_once(uint64_t *word, uint64_t expected, uint64_t value)
+{
+    return rl__exchange_if(word, &expected, value);
+}
+
 static inline uint64_t rl__swap(uint64_t *word, uint64_t value)
 {
     return model_access(MODEL_SWAP, word, 0, value);

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/* Every algorithm but the token bucket by hand-made examples, at its ends, and over ten years. */
+#include <llmrl/limiter.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW (1000 * RL_DAY)
+
+static uint64_t memory[1 + 2 * RL_STATE_WORDS_MAX];
+
+static rl_limit limit_of(const char *algorithm, uint64_t amount, rl_duration period)
+{
+    rl_limit limit = RL_LIMIT_INIT;
+
+    limit.algorithm = algorithm;
+    limit.amount = amount;
+    limit.period = period;
+    return limit;
+}
+
+static rl_limiter started(const rl_limit *limit, rl_time now)
+{
+    rl_limiter limiter;
+
+    assert_int_equal(
+        rl_limiter_init_at(&limiter, limit, memory, sizeof memory / sizeof memory[0], now), RL_OK);
+    return limiter;
+}
+
+static int64_t remaining(const rl_limiter *limiter, rl_time now)
+{
+    rl_level level;
+
+    rl_limiter_snapshot(limiter, now, &level);
+    return level.remaining;
+}
+
+struct ask {
+    rl_time at;
+    uint64_t cost;
+    rl_status want;
+    rl_time retry_at;
+};
+
+static void ask_all(rl_limiter *limiter, const struct ask *row, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++) {
+        rl_time retry_at = 1;
+        rl_status got = rl_limiter_take(limiter, row[i].cost, row[i].at, &retry_at);
+
+        if (got != row[i].want || retry_at != row[i].retry_at)
+            print_error("row %zu: %s, retry_at %llu\n", i, rl_status_name(got),
+                        (unsigned long long)retry_at);
+        assert_int_equal(got, row[i].want);
+        assert_true(retry_at == row[i].retry_at);
+    }
+}
+#define ASK_ALL(limiter, row) ask_all((limiter), (row), sizeof(row) / sizeof(row)[0])
+
+static void a_wrong_limit_is_named(void **ctx)
+{
+    static const struct {
+        const char *algorithm, *zone, *why;
+        uint64_t amount, period, burst, parts, align, day_start, bookings, start, carry;
+        rl_wall_time epoch;
+        rl_status want;
+    } row[] = {
+        { "fixed_window", NULL,
+          "burst is neither 0 nor the amount: only buckets have one of their own", 5, RL_DAY, 6, 0,
+          0, 0, 0, 0, 0, 0, RL_E_INVALID },
+        { "fixed_window", NULL, "align is no rl_align", 5, RL_DAY, 5, 0, 5, 0, 0, 0, 0, 1,
+          RL_E_INVALID },
+        { "fixed_window", NULL, "epoch is needed: wall time at rl_time 0, or RL_EPOCH_1970", 5,
+          RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 0, RL_E_INVALID },
+        { "fixed_window", NULL, "epoch lies before 1970", 5, RL_DAY, 0, 0, 0, 0, 0, 0, 0, -1,
+          RL_E_INVALID },
+        { "fixed_window", NULL, "period is neither an hour nor an even part of it", 5,
+          7 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", NULL, "", 5, 15 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_OK },
+        { "fixed_window", NULL, "period is not a day", 5, RL_HOUR, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0,
+          1, RL_E_INVALID },
+        { "fixed_window", NULL, "period is not 28 to 31 days", 5, RL_DAY, 0, 0, RL_ALIGN_MONTH, 0,
+          0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", "UTC", "zone and day_start are for days and months", 5, RL_DAY, 0, 0, 0,
+          0, 0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", NULL, "day_start is not in whole seconds of a day", 5, RL_DAY, 0, 0,
+          RL_ALIGN_DAY, RL_DAY, 0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", "../../etc/passwd", "zone is neither a name nor a rule of a time zone", 5,
+          RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", "Mars/Olympus_Mons",
+          "there is no data for this time zone in /usr/share/zoneinfo", 5, RL_DAY, 0, 0,
+          RL_ALIGN_DAY, 0, 0, 0, 0, 1, RL_E_NOT_FOUND },
+        { "fixed_window", "PST8PDT,M13.2.0,M11.1.0",
+          "zone is neither a name nor a rule of a time zone", 5, RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0,
+          0, 0, 1, RL_E_INVALID },
+        { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 1, 0, 0, 0, 0, 0,
+          0, RL_E_INVALID },
+        { "sliding_counter", NULL, "parts is more than 510", 5, RL_DAY, 0, 511, 0, 0, 0, 0, 0, 0,
+          RL_E_INVALID },
+        { "sliding_window", NULL, "the state is more than RL_STATE_WORDS_MAX words", 5, RL_DAY, 0,
+          255, 0, 0, 1, 0, 0, 0, RL_E_INVALID },
+        { NULL, NULL, "bookings are more than a state has room for", 5, RL_DAY, 0, 0, 0, 0, 257, 0,
+          0, 0, RL_E_INVALID },
+        { NULL, NULL, "start is more than 2^53 and not RL_START_EMPTY", 5, RL_DAY, 0, 0, 0, 0, 0,
+          RL_START_EMPTY - 1, 0, 0, RL_E_INVALID },
+        { NULL, NULL, "carry is neither RL_CARRY_USED nor RL_CARRY_SHARE", 5, RL_DAY, 0, 0, 0, 0, 0,
+          0, 2, 0, RL_E_INVALID },
+    };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        rl_limit limit = limit_of(row[i].algorithm, row[i].amount, row[i].period);
+        const char *why = NULL;
+
+        limit.burst = row[i].burst;
+        limit.parts = row[i].parts;
+        limit.align = row[i].align;
+        limit.zone = row[i].zone;
+        limit.day_start = row[i].day_start;
+        limit.bookings = row[i].bookings;
+        limit.start = row[i].start;
+        limit.carry = row[i].carry;
+        limit.epoch = row[i].epoch;
+        assert_int_equal(rl_limit_check(&limit, &why), row[i].want);
+        assert_string_equal(why, row[i].why);
+    }
+}
+
+static void windows_stand_side_by_side(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 10, RL_MINUTE);
+    static const struct ask row[] = {
+        { NOW + 1, 7, RL_OK, NOW + 1 },
+        { NOW + 2, 4, RL_WAIT, NOW + RL_MINUTE },
+        { NOW + 2, 11, RL_E_TOO_LARGE, RL_NEVER },
+        { NOW + RL_MINUTE - 1, 4, RL_WAIT, NOW + RL_MINUTE },
+        { NOW + RL_MINUTE, 4, RL_OK, NOW + RL_MINUTE },
+        { NOW + 2, 1, RL_WAIT, NOW + RL_MINUTE }, /* the clock went back: that one is over */
+        { NOW + RL_MINUTE, 6, RL_OK, NOW + RL_MINUTE },
+    };
+    rl_limiter limiter = started(&limit, NOW);
+
+    (void)ctx;
+    assert_int_equal(limiter.words, 1);
+    ASK_ALL(&limiter, row);
+    rl_limiter_charge(&limiter, 25, NOW + RL_MINUTE); /* 35 used: this window, and two more */
+    assert_int_equal(remaining(&limiter, NOW + RL_MINUTE), -25);
+    assert_int_equal(remaining(&limiter, NOW + 3 * RL_MINUTE), -5);
+    assert_true(rl_limiter_when(&limiter, 5, NOW + RL_MINUTE) == NOW + 4 * RL_MINUTE);
+    assert_true(rl_limiter_when(&limiter, 6, NOW + RL_MINUTE) == NOW + 5 * RL_MINUTE);
+}
+
+static void what_belongs_to_a_window_that_is_over_stays(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 10, RL_MINUTE);
+    rl_limiter limiter = started(&limit, NOW);
+
+    (void)ctx;
+    assert_int_equal(rl_limiter_take(&limiter, 8, NOW, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 6, NOW + RL_MINUTE, NULL), RL_OK);
+    rl_limiter_settle(&limiter, 8, 1, NOW, NOW + RL_MINUTE);
+    assert_int_equal(remaining(&limiter, NOW + RL_MINUTE), 4);
+    rl_limiter_settle(&limiter, 6, 1, NOW + RL_MINUTE, NOW + RL_MINUTE + 5);
+    assert_int_equal(remaining(&limiter, NOW + RL_MINUTE + 5), 9);
+    rl_limiter_settle(&limiter, 1, 3, NOW,
+                      NOW + RL_MINUTE + 5); /* but more than taken is charged */
+    assert_int_equal(remaining(&limiter, NOW + RL_MINUTE + 5), 7);
+}
+
+static void a_large_amount_takes_two_words(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", RL_AMOUNT_MAX, RL_MINUTE);
+    rl_limiter limiter = started(&limit, NOW), small;
+
+    (void)ctx;
+    assert_int_equal(limiter.words, 2);
+    assert_int_equal(rl_limiter_take(&limiter, RL_AMOUNT_MAX, NOW, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, NOW, NULL), RL_WAIT);
+    limit.amount = 10; /* it keeps its words */
+    assert_int_equal(rl_limiter_change(&limiter, &limit, NOW), RL_OK);
+    assert_int_equal(limiter.words, 2);
+    assert_int_equal(remaining(&limiter, NOW), 10 - (int64_t)RL_AMOUNT_MAX);
+    assert_int_equal(rl_limiter_init(&small, &limit, NOW), RL_OK);
+    assert_int_equal(small.words, 1);
+    limit.amount = RL_AMOUNT_MAX;
+    assert_int_equal(rl_limiter_change(&small, &limit, NOW), RL_E_INVALID);
+    assert_int_equal(remaining(&small, NOW), 10);
+}
+
+static void a_level_ahead_closes_until_then(void **ctx)
+{
+    static const char *const name[] = { "token_bucket", "fixed_window", "sliding_window",
+                                        "sliding_counter" };
+
+    (void)ctx;
+    for (size_t i = 0; i < 4; i++) {
+        rl_limit limit = limit_of(name[i], 10, RL_MINUTE);
+        rl_limiter limiter = started(&limit, NOW);
+        rl_time opens = NOW + 5 * RL_MINUTE;
+
+        rl_limiter_set_level(&limiter, 4, opens);
+        assert_int_equal(rl_limiter_take(&limiter, 1, opens - 2 * RL_MINUTE, NULL), RL_WAIT);
+        assert_int_equal(remaining(&limiter, opens), 4);
+        assert_int_equal(rl_limiter_take(&limiter, 4, opens, NULL), RL_OK);
+        assert_int_equal(rl_limiter_take(&limiter, 1, opens, NULL), RL_WAIT);
+    }
+}
+
+/* The wall clock is corrected: forward a new day begins; back none begins twice. */
+static void a_corrected_clock_resets_nothing_early(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 10, RL_DAY);
+    rl_limiter limiter;
+    const int64_t midnight = 20000 * (int64_t)RL_DAY;
+    const rl_time now = 5 * RL_HOUR;
+
+    (void)ctx;
+    limit.align = RL_ALIGN_DAY;
+    limit.epoch = midnight - 3 * (int64_t)RL_HOUR; /* two hours after midnight now */
+    limiter = started(&limit, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 9, now, NULL), RL_OK);
+    limit.epoch -= 4 * (int64_t)RL_HOUR; /* no, two hours before it */
+    assert_int_equal(rl_limiter_change(&limiter, &limit, now), RL_OK);
+    assert_int_equal(remaining(&limiter, now), 0);
+    assert_int_equal(remaining(&limiter, now + 2 * RL_HOUR), 1); /* the same day */
+    assert_int_equal(remaining(&limiter, now + 26 * RL_HOUR - 1), 1);
+    limit.epoch += 30 * (int64_t)RL_HOUR;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, now), RL_OK);
+    assert_int_equal(remaining(&limiter, now), 10);
+    assert_int_equal(rl_limiter_take(&limiter, 9, now, NULL), RL_OK);
+    limit.epoch -= 700 * (int64_t)RL_DAY; /* however far: no more than a window is waited */
+    assert_int_equal(rl_limiter_change(&limiter, &limit, now), RL_OK);
+    assert_true(rl_limiter_when(&limiter, 1, now) <= now + RL_DAY);
+}
+
+static void a_window_begins_with_its_first_request(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 10, RL_MINUTE);
+    static const struct ask row[] = {
+        { NOW + 7, 9, RL_OK, NOW + 7 },
+        { NOW + RL_MINUTE, 2, RL_WAIT, NOW + 7 + RL_MINUTE },
+        { NOW + 9 * RL_MINUTE, 2, RL_OK, NOW + 9 * RL_MINUTE },
+        { NOW + 9 * RL_MINUTE + 5, 9, RL_WAIT, NOW + 10 * RL_MINUTE },
+    };
+    rl_limiter limiter;
+
+    (void)ctx;
+    limit.align = RL_ALIGN_FIRST;
+    limiter = started(&limit, NOW);
+    ASK_ALL(&limiter, row);
+    limit.period = 2 * RL_MINUTE;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, NOW + 9 * RL_MINUTE + 5), RL_OK);
+    assert_true(rl_limiter_when(&limiter, 9, NOW + 9 * RL_MINUTE + 5) == NOW + 11 * RL_MINUTE);
+    limit.period = RL_SECOND;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, NOW + 9 * RL_MINUTE + 5), RL_OK);
+    assert_true(rl_limiter_when(&limiter, 9, NOW + 9 * RL_MINUTE + 5) ==
+                NOW + 9 * RL_MINUTE + 5 + RL_SECOND);
+}
+
+static void hours_begin_at_the_full_hour(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 1, RL_HOUR);
+    rl_limiter limiter;
+
+    (void)ctx;
+    limit.align = RL_ALIGN_HOUR;
+    limit.epoch = 20000 * (int64_t)RL_DAY + 17 * (int64_t)RL_MINUTE;
+    limiter = started(&limit, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 0, NULL), RL_OK);
+    assert_true(rl_limiter_when(&limiter, 1, 0) == 43 * RL_MINUTE);
+}
+
+/* Two entries: the third take merges the two that cost least, to the later end. */
+static void a_full_log_errs_on_the_safe_side(void **ctx)
+{
+    rl_limit limit = limit_of("sliding_window", 10, 100);
+    static const struct ask row[] = {
+        { 1000, 2, RL_OK, 1000 },   { 1010, 3, RL_OK, 1010 },
+        { 1050, 1, RL_OK, 1050 }, /* 2 units wait 10 more: they end at 1110, too */
+        { 1099, 6, RL_WAIT, 1110 }, { 1100, 6, RL_WAIT, 1110 }, /* the exact log would say yes */
+        { 1110, 6, RL_OK, 1110 },
+    };
+    rl_limiter limiter;
+
+    (void)ctx;
+    limit.parts = 2;
+    limiter = started(&limit, 0);
+    ASK_ALL(&limiter, row);
+}
+
+static void concurrency_comes_back_by_release_only(void **ctx)
+{
+    rl_limit limit = limit_of("concurrency", 3, RL_SECOND);
+    static const struct ask row[] = {
+        { 5, 2, RL_OK, 5 },
+        { 5, 2, RL_WAIT, RL_NEVER },
+        { RL_DAY, 2, RL_WAIT, RL_NEVER },
+        { RL_DAY, 4, RL_E_TOO_LARGE, RL_NEVER },
+        { RL_DAY, 1, RL_OK, RL_DAY },
+    };
+    rl_limiter limiter = started(&limit, 0);
+
+    (void)ctx;
+    ASK_ALL(&limiter, row);
+    rl_limiter_settle(&limiter, 2, 0, 5, RL_DAY);
+    assert_int_equal(remaining(&limiter, RL_DAY), 2);
+    limit.amount = 0;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, RL_DAY), RL_OK);
+    assert_int_equal(remaining(&limiter, RL_DAY), -1);
+}
+
+static void the_outflow_is_constant(void **ctx)
+{
+    rl_limit limit = limit_of("leaky_bucket", 10, RL_SECOND);
+    const rl_duration gap = RL_SECOND / 10;
+    rl_limiter limiter;
+    rl_time at;
+
+    (void)ctx;
+    limit.burst = 4;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at), RL_OK);
+    assert_true(at == NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 2, NOW, RL_NEVER, &at), RL_OK);
+    assert_true(at == NOW + gap);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, NOW + 2 * gap, &at), RL_WAIT);
+    assert_true(at == NOW + 3 * gap); /* too late for us */
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at), RL_OK);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at), RL_WAIT);
+    assert_true(at == NOW + gap); /* the backlog has room then */
+    rl_limiter_cancel(&limiter, 1, NOW + 3 * gap, NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at), RL_OK);
+    assert_true(at == NOW + 3 * gap); /* the last place went to another */
+    rl_limiter_cancel(&limiter, 2, NOW + gap, NOW);
+    assert_true(rl_limiter_when(&limiter, 1, NOW) == NOW + 4 * gap); /* nobody moves up */
+}
+
+static void limiters_start_as_full_as_asked(void **ctx)
+{
+    static const char *const name[] = { "token_bucket", "leaky_meter",    "leaky_bucket",
+                                        "fixed_window", "sliding_window", "sliding_counter",
+                                        "concurrency" };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) {
+        rl_limit limit = limit_of(name[i], 10, RL_MINUTE);
+        rl_limiter limiter = started(&limit, NOW);
+
+        assert_int_equal(remaining(&limiter, NOW), 10);
+        limit.start = 3;
+        limiter = started(&limit, NOW);
+        assert_int_equal(remaining(&limiter, NOW), 3);
+        limit.start = RL_START_EMPTY;
+        limiter = started(&limit, NOW);
+        assert_int_equal(remaining(&limiter, NOW), 0);
+        limit.start = 11;
+        limiter = started(&limit, NOW);
+        assert_int_equal(remaining(&limiter, NOW), 10);
+    }
+}
+
+static void a_change_carries_units_or_the_share(void **ctx)
+{
+    static const char *const name[] = { "token_bucket",   "leaky_meter",     "fixed_window",
+                                        "sliding_window", "sliding_counter", "concurrency" };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) {
+        rl_limit limit = limit_of(name[i], 10, RL_MINUTE), after = limit;
+        rl_limiter limiter = started(&limit, NOW);
+
+        assert_int_equal(rl_limiter_take(&limiter, 3, NOW, NULL), RL_OK);
+        after.amount = 25;
+        assert_int_equal(rl_limiter_change(&limiter, &after, NOW), RL_OK);
+        assert_int_equal(remaining(&limiter, NOW), 22);
+        limit.carry = RL_CARRY_SHARE;
+        assert_int_equal(rl_limiter_change(&limiter, &limit, NOW), RL_OK);
+        assert_int_equal(remaining(&limiter, NOW), 8); /* 8.8 */
+        rl_limiter_charge(&limiter, 11, NOW);
+        limit.amount = 15;
+        assert_int_equal(rl_limiter_change(&limiter, &limit, NOW), RL_OK);
+        assert_int_equal(remaining(&limiter, NOW), -5); /* -4.5 */
+        assert_int_equal(rl_limiter_set(&limiter, &after, 9, NOW, NOW), RL_OK);
+        assert_int_equal(remaining(&limiter, NOW), 9);
+    }
+}
+
+struct decade {
+    const char *algorithm;
+    uint64_t amount, cost;
+    rl_duration period;
+};
+
+/* As fast as it allows, for ten years: exactly what the limit says. */
+static uint64_t ten_years_of(const struct decade *d, rl_time start)
+{
+    rl_limit limit = limit_of(d->algorithm, d->amount, d->period);
+    rl_time now = start;
+    rl_limiter limiter;
+    uint64_t taken = 0;
+
+    limit.start = RL_START_EMPTY;
+    limiter = started(&limit, start);
+    while (now < start + 3653 * RL_DAY) {
+        rl_time retry_at;
+
+        if (rl_limiter_take(&limiter, d->cost, now, &retry_at) == RL_OK)
+            taken += d->cost;
+        now = retry_at;
+    }
+    return taken;
+}
+
+static void ten_years_bring_no_drift(void **ctx)
+{
+    static const struct decade row[] = {
+        { "token_bucket", 1, 1, 30 * RL_DAY },    { "token_bucket", 7, 1, 3 * RL_HOUR },
+        { "token_bucket", 1000003, 350, RL_DAY }, { "leaky_bucket", 1, 1, 30 * RL_DAY },
+        { "leaky_bucket", 7, 1, 3 * RL_HOUR },    { "leaky_bucket", 1000003, 350, RL_DAY },
+        { "leaky_meter", 7, 1, 3 * RL_HOUR },     { "fixed_window", 1, 1, 30 * RL_DAY },
+        { "fixed_window", 7, 1, 3 * RL_HOUR },    { "sliding_window", 1, 1, 30 * RL_DAY },
+        { "sliding_window", 7, 1, 3 * RL_HOUR },
+    };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        uint64_t taken = ten_years_of(&row[i], 90 * RL_DAY);
+        uint64_t most = 3653 * RL_DAY / row[i].period * row[i].amount + row[i].amount +
+                        3653 * RL_DAY % row[i].period * row[i].amount / row[i].period;
+        /* From empty: what flows in within ten years, in whole requests, and a window's rest. */
+        uint64_t least = most - 2 * row[i].amount - row[i].cost;
+
+        if (taken > most || taken < least)
+            print_error("row %zu: %llu, not %llu\n", i, (unsigned long long)taken,
+                        (unsigned long long)most);
+        assert_true(taken <= most && taken >= least);
+    }
+}
+
+static void limits_go_to_their_ends(void **ctx)
+{
+    static const char *const name[] = { "token_bucket", "leaky_meter",    "leaky_bucket",
+                                        "fixed_window", "sliding_window", "sliding_counter",
+                                        "concurrency" };
+    static const struct {
+        uint64_t amount;
+        rl_duration period;
+    } row[] = { { 1, 30 * RL_DAY },
+                { UINT64_C(1000000000000), RL_MINUTE },
+                { RL_AMOUNT_MAX, RL_DAY * 3653 },
+                { RL_AMOUNT_MAX, 4 * RL_DAY } };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)
+        for (size_t k = 0; k < sizeof row / sizeof row[0]; k++) {
+            rl_limit limit = limit_of(name[i], row[k].amount, row[k].period);
+            rl_limiter limiter = started(&limit, NOW);
+            rl_time retry_at;
+
+            assert_int_equal(rl_limiter_take(&limiter, row[k].amount, NOW, NULL), RL_OK);
+            assert_int_equal(rl_limiter_take(&limiter, row[k].amount, NOW, &retry_at), RL_WAIT);
+            if (i < 6)
+                assert_int_equal(rl_limiter_peek(&limiter, row[k].amount, retry_at, NULL), RL_OK);
+            rl_limiter_charge(&limiter, RL_AMOUNT_MAX, NOW);
+            rl_limiter_charge(&limiter, UINT64_MAX, NOW);
+            rl_limiter_charge(&limiter, UINT64_MAX, NOW);
+            assert_true(remaining(&limiter, NOW) < 0);
+            assert_int_equal(rl_limiter_take(&limiter, 1, NOW, NULL), RL_WAIT);
+            rl_limiter_set_level(&limiter, INT64_MIN, NOW);
+            assert_true(remaining(&limiter, NOW) < 0);
+            rl_limiter_set_level(&limiter, INT64_MAX, NOW);
+            assert_int_equal(remaining(&limiter, NOW), (int64_t)row[k].amount);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wrong_limit_is_named),
+        cmocka_unit_test(windows_stand_side_by_side),
+        cmocka_unit_test(what_belongs_to_a_window_that_is_over_stays),
+        cmocka_unit_test(a_large_amount_takes_two_words),
+        cmocka_unit_test(a_level_ahead_closes_until_then),
+        cmocka_unit_test(a_corrected_clock_resets_nothing_early),
+        cmocka_unit_test(a_window_begins_with_its_first_request),
+        cmocka_unit_test(hours_begin_at_the_full_hour),
+        cmocka_unit_test(a_full_log_errs_on_the_safe_side),
+        cmocka_unit_test(concurrency_comes_back_by_release_only),
+        cmocka_unit_test(the_outflow_is_constant),
+        cmocka_unit_test(limiters_start_as_full_as_asked),
+        cmocka_unit_test(a_change_carries_units_or_the_share),
+        cmocka_unit_test(ten_years_bring_no_drift),
+        cmocka_unit_test(limits_go_to_their_ends),
+    };
+    return cmocka_run_group_tests_name("windows", tests, NULL, NULL);
+}
