@@ -352,11 +352,17 @@ static void every_planted_bug_is_found(void **ctx)
     }
 }
 
-int main(void)
+/* With any argument only the first: tests/mutants.sh plants its own bugs. */
+int main(int count, char **argument)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_goes_wrong_in_any_order),
         cmocka_unit_test(every_planted_bug_is_found),
     };
+    const struct CMUnitTest first[] = { tests[0] };
+
+    (void)argument;
+    if (count > 1)
+        return cmocka_run_group_tests_name("model_limiter", first, NULL, NULL);
     return cmocka_run_group_tests_name("model_limiter", tests, NULL, NULL);
 }

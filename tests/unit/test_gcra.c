@@ -190,12 +190,15 @@ static void the_clock_ends_in_silence(void **ctx)
 static void calendar_time_is_within_the_clock(void **ctx)
 {
     const rl_time year_2040 = UINT64_C(2208988800) * RL_SECOND;
+    rl_limiter broken = bucket(8, 3, 8, RL_OVERSIZE_REFUSE, year_2040); /* 5 1/3 ticks */
     rl_limiter limiter = bucket(7, 1, 7, RL_OVERSIZE_REFUSE, year_2040);
 
     (void)ctx;
     assert_int_equal(rl_limiter_take(&limiter, 7, year_2040, NULL), RL_OK);
     assert_int_equal(rl_limiter_take(&limiter, 1, year_2040, NULL), RL_WAIT);
     assert_int_equal(rl_limiter_take(&limiter, 7, year_2040 + 1, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&broken, 8, year_2040, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&broken, 8, year_2040 + 4, NULL), RL_OK);
 }
 
 static void the_whole_range_of_limits_works(void **ctx)
@@ -279,9 +282,150 @@ static void a_change_keeps_what_was_used(void **ctx)
     assert_int_equal(remaining(&limiter, 2 * RL_HOUR), 5);
 }
 
+#define CLOCK_END (UINT64_MAX - (UINT64_C(1) << 61))
+
+/* Where the product wraps, and where it only passes the end; with a whole rate and a broken one. */
+static void the_clock_stands_still_at_its_end(void **ctx)
+{
+    static const struct {
+        uint64_t amount, period;
+        rl_time now;
+    } row[] = {
+        { 2, 1, UINT64_C(1) << 63 },
+        { 1, 1, UINT64_MAX },
+        { 1, 1, CLOCK_END + 1 },
+        { 1, 1, CLOCK_END },
+        { 8, 3, UINT64_MAX },
+        { 8, 3, UINT64_MAX / 11 * 2 },
+        { 7, 1, UINT64_MAX / 7 * 4 + 9 },
+    };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        assert_true(bucket(row[i].amount, row[i].period, 8, 0, row[i].now).word[0] == CLOCK_END);
+    assert_true(bucket(1, 1, 8, 0, CLOCK_END - 1).word[0] == CLOCK_END - 1);
+}
+
+static void the_last_tick_is_reached(void **ctx)
+{
+    rl_limiter limiter = bucket(1, 1, 5, 0, CLOCK_END - 10);
+    rl_time retry_at;
+
+    (void)ctx;
+    rl_limiter_set_level(&limiter, 5, CLOCK_END);
+    assert_int_equal(rl_limiter_take(&limiter, 5, CLOCK_END - 10, &retry_at), RL_WAIT);
+    assert_true(retry_at == CLOCK_END);
+    rl_limiter_set_level(&limiter, 4, CLOCK_END);
+    assert_int_equal(rl_limiter_take(&limiter, 5, CLOCK_END - 10, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+}
+
+/* Half a tick a nanosecond: the clock would go on for longer than time does. */
+static void time_ends_before_the_clock(void **ctx)
+{
+    const rl_time now = UINT64_MAX - 5000;
+    uint64_t last = 0, never = 0;
+
+    (void)ctx;
+    for (rl_duration period = 129; period < 400; period++)
+        for (rl_time at = UINT64_MAX - 400; at >= UINT64_MAX - 400; at++) {
+            rl_limiter limiter = bucket(1, period, RL_AMOUNT_MAX, 0, now);
+            rl_time retry_at;
+
+            rl_limiter_set_level(&limiter, (int64_t)RL_AMOUNT_MAX - 1, at);
+            assert_int_equal(rl_limiter_take(&limiter, RL_AMOUNT_MAX, now, &retry_at), RL_WAIT);
+            assert_true(retry_at == RL_NEVER || retry_at > at);
+            never += retry_at == RL_NEVER;
+            last += retry_at != RL_NEVER;
+            if (at == UINT64_MAX)
+                break;
+        }
+    assert_true(last > 0 && never > 0);
+}
+
+/* Every small limit: a refusal names the very first moment at which it would be a yes. */
+static void the_announced_time_is_the_earliest(void **ctx)
+{
+    (void)ctx;
+    for (uint64_t amount = 1; amount <= 40; amount++)
+        for (rl_duration period = 1 + amount / 32; period <= 30; period++)
+            for (uint64_t burst = 1; burst <= 4; burst++)
+                for (uint64_t cost = 1; cost <= burst; cost++) {
+                    rl_limiter limiter = bucket(amount, period, burst, 0, 1000);
+                    rl_time retry_at;
+
+                    while (rl_limiter_take(&limiter, 1, 1000, &retry_at) == RL_OK)
+                        ;
+                    if (rl_limiter_take(&limiter, cost, 1000, &retry_at) == RL_OK)
+                        continue;
+                    for (rl_time at = 1000; at < retry_at; at++)
+                        assert_int_equal(rl_limiter_peek(&limiter, cost, at, NULL), RL_WAIT);
+                    assert_int_equal(rl_limiter_peek(&limiter, cost, retry_at, NULL), RL_OK);
+                }
+}
+
+static void a_fresh_bucket_is_full_from_its_start_on(void **ctx)
+{
+    rl_limiter limiter = bucket(60, 60 * RL_SECOND, 10, 0, RL_HOUR), none;
+    rl_level level;
+
+    (void)ctx;
+    assert_int_equal(remaining(&limiter, RL_HOUR), 10);
+    assert_int_equal(remaining(&limiter, RL_HOUR - 3 * RL_SECOND), 7);
+    none = bucket(0, RL_SECOND, 0, 0, RL_HOUR);
+    rl_limiter_snapshot(&none, RL_HOUR, &level);
+    assert_true(level.full_in == 0);
+}
+
+static void units_that_are_too_many_do_not_wrap(void **ctx)
+{
+    rl_limiter limiter = bucket(60, 60 * RL_SECOND, 10, 0, RL_HOUR);
+
+    (void)ctx;
+    rl_limiter_charge(&limiter, UINT64_C(1) << 63, RL_HOUR); /* times a tick a nanosecond: 0 */
+    assert_true(limiter.word[0] == UINT64_MAX - 1);
+    limiter = bucket(7, 1, 5, 0, 0);
+    rl_limiter_set_level(&limiter, -INT64_MAX, 0);
+    assert_true(remaining(&limiter, 0) == -INT64_MAX);
+    rl_limiter_set_level(&limiter, INT64_MIN, 0);
+    assert_true(remaining(&limiter, 0) == INT64_MIN);
+}
+
+/* Where the ticks stay the same, so does the word; but for what is within the slack. */
+static void a_change_of_the_burst_alone_rounds_nothing(void **ctx)
+{
+    rl_limiter limiter = bucket(7001, RL_HOUR, 100, 0, RL_HOUR);
+    rl_limit limit = RL_LIMIT_INIT;
+    uint64_t word;
+
+    (void)ctx;
+    assert_int_equal(rl_limiter_take(&limiter, 30, RL_HOUR, NULL), RL_OK);
+    word = limiter.word[0];
+    limit.amount = 7001;
+    limit.period = RL_HOUR;
+    limit.burst = 50;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, RL_HOUR + RL_SECOND), RL_OK);
+    assert_true(limiter.word[0] == word);
+    limiter = bucket(1, RL_DAY, RL_AMOUNT_MAX, 0, 0); /* a tick is 675 s */
+    rl_limiter_set_level(&limiter, (int64_t)RL_AMOUNT_MAX, 700 * RL_SECOND);
+    assert_int_equal(limiter.word[0], 1);
+    limit.amount = 1;
+    limit.period = RL_DAY;
+    limit.burst = RL_AMOUNT_MAX - 1;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, 0), RL_OK);
+    assert_int_equal(limiter.word[0], 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_clock_stands_still_at_its_end),
+        cmocka_unit_test(the_last_tick_is_reached),
+        cmocka_unit_test(time_ends_before_the_clock),
+        cmocka_unit_test(the_announced_time_is_the_earliest),
+        cmocka_unit_test(a_fresh_bucket_is_full_from_its_start_on),
+        cmocka_unit_test(units_that_are_too_many_do_not_wrap),
+        cmocka_unit_test(a_change_of_the_burst_alone_rounds_nothing),
         cmocka_unit_test(refills_one_unit_per_interval),
         cmocka_unit_test(thirds_add_up),
         cmocka_unit_test(borrowing_waits_for_full_and_goes_into_debt),

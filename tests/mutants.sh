@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Breaks each comparison, rounding, sum and clamp in src/limiter in turn, and shows that a test fails.
+#   tests/mutants.sh [FILE...]           all of them; or those of these files of src/limiter
+#   tests/mutants.sh --quick [FILE...]   each 20th
+# Prints those that no test noticed. Mutants that do what the original does are listed with the reason in
+# tests/mutants/equivalent.txt. Exit 1 if there are others. JOBS=n: so many at once (default: the processors).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export LC_ALL=C LLMRL_PROPERTY_STEPS=${LLMRL_PROPERTY_STEPS:-60000}
+export work root=$PWD
+every=1
+if [ "${1:-}" = --quick ]; then
+    every=20
+    shift
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cflags="-std=gnu11 -O1 -w -D_GNU_SOURCE -DMUTANT_ADD(a,b)=((a)+(b)) -DMUTANT_SUB(a,b)=((a)-(b)) -DMUTANT_MUL(a,b)=((a)*(b))"
+export cflags
+
+compile() { # SOURCE OBJECT [OPTION...]: options come first, so that their headers do
+    local source=$1 object=$2
+    shift 2
+    # shellcheck disable=SC2086
+    gcc $cflags "$@" -I "$root/src" -I "$root/include" -I "$root/tests/support" -c "$source" -o "$object"
+}
+
+# Those that know the limiters; the slowest last, as the first that fails is enough.
+tests=
+for source in src/limiter/*.c; do
+    name=test_$(basename "$source" .c)
+    if [ -e "tests/unit/$name.c" ]; then
+        tests="$tests $name"
+        compile "tests/unit/$name.c" "$work/$name.o"
+    fi
+done
+for source in tests/property/prop_*.c; do
+    name=$(basename "$source" .c)
+    if [ "$name" != prop_simulation ]; then
+        tests="$tests $name"
+        compile "$source" "$work/$name.o"
+    fi
+done
+for source in src/base/*.c; do
+    compile "$source" "$work/base_$(basename "$source" .c).o"
+done
+for source in src/limiter/*.c; do
+    compile "$source" "$work/limiter_$(basename "$source" .c).o"
+done
+asan=-fsanitize=address
+compile tests/unit/test_limiter.c "$work/asan.o" $asan
+model=tests/model/instead
+for source in tests/model/model.c tests/model/model_limiter.c; do
+    compile "$source" "$work/$(basename "$source" .c).o" -I "$model"
+done
+export tests model asan
+
+# Prints how a mutant ended: stillborn, killed by TEST, survived.
+judge() { # DIRECTORY: has limiter/FILE, the mutant
+    local dir=$1 file name object objects='' stepping=''
+    for file in src/limiter/*.c; do
+        name=$(basename "$file" .c)
+        object=$work/limiter_$name.o
+        if [ -e "$dir/limiter/$name.c" ]; then
+            file=$dir/limiter/$name.c
+        fi
+        if [ "$file" != "src/limiter/$name.c" ] || ls "$dir"/limiter/*.h >/dev/null 2>&1; then
+            object=$dir/$name.o
+            compile "$file" "$object" -I "$dir" 2>/dev/null || { echo stillborn && return; }
+        fi
+        objects="$objects $object"
+        stepping="$stepping $file"
+    done
+    for name in $tests; do
+        # shellcheck disable=SC2086
+        gcc -o "$dir/test" "$work/$name.o" $objects "$work"/base_*.o -lcmocka -lpthread 2>/dev/null ||
+            { echo stillborn && return; }
+        timeout 20 "$dir/test" >/dev/null 2>&1 || { echo "killed by $name" && return; }
+    done
+    # Arithmetic shows no more than that.
+    if [ ! -e "$dir/limiter/limiter.c" ]; then
+        echo survived && return
+    fi
+    # What reads or writes too far.
+    # shellcheck disable=SC2086
+    gcc $cflags $asan -I "$dir" -I src -I include $stepping "$work/asan.o" "$work"/base_*.o \
+        -o "$dir/test" -lcmocka -lpthread
+    timeout 60 "$dir/test" >/dev/null 2>&1 || { echo "killed by AddressSanitizer" && return; }
+    # What only shows when threads meet.
+    objects=
+    for file in $stepping; do
+        object=$dir/step_$(basename "$file" .c).o
+        compile "$file" "$object" -I "$dir" -I "$model"
+        objects="$objects $object"
+    done
+    # shellcheck disable=SC2086
+    gcc -o "$dir/test" "$work"/model*.o $objects "$work"/base_*.o -lcmocka -lpthread
+    timeout 120 "$dir/test" first >/dev/null 2>&1 || { echo "killed by model_limiter" && return; }
+    echo survived
+}
+
+try() { # "NUMBER FILE LINE TEXT", by tabs
+    local number file line text verdict
+    IFS=$'\t' read -r number file line text <<<"$1"
+    local dir=$work/$number
+    mkdir -p "$dir/limiter"
+    text=$text awk -v line="$line" 'FNR == line { print ENVIRON["text"]; next } { print }' \
+        "src/limiter/$file" >"$dir/limiter/$file"
+    verdict=$(judge "$dir")
+    if [ "$verdict" = survived ] && grep -qF "$file:$(sed -n "${line}p" "src/limiter/$file" | sed 's/^ *//')  ->  $text" \
+        tests/mutants/equivalent.txt; then
+        verdict=equivalent
+    fi
+    rm -rf "$dir"
+    printf '%s\t%s:%s\t%s\t->  %s\n' "$verdict" "$file" "$line" \
+        "$(sed -n "${line}p" "src/limiter/$file" | sed 's/^ *//')" "$text"
+}
+export -f compile judge try
+
+if [ $# = 0 ]; then
+    set -- src/limiter/*.[ch]
+fi
+for path in "$@"; do
+    file=$(basename "$path")
+    if [ "$file" != limiter.h ]; then
+        awk -f tests/mutants/mutate.awk "src/limiter/$file" | sed "s/\t */\t/;s/^/$file\t/"
+    fi
+done | awk -v every="$every" 'NR % every == 0 { print NR "\t" $0 }' >"$work/list"
+# shellcheck disable=SC2016 # that dollar is the inner shell's
+tr '\n' '\0' <"$work/list" | xargs -0 -P "${JOBS:-$(nproc)}" -I{} bash -c 'try "$1"' _ {} >"$work/verdicts"
+
+grep '^survived' "$work/verdicts" | sort -t "$(printf '\t')" -k2 | cut -f 2- || true
+for word in killed stillborn equivalent survived; do
+    printf '%s %s  ' "$(grep -c "^$word" "$work/verdicts" || true)" "$word"
+done
+echo
+if [ -n "${MUTANTS_LOG:-}" ]; then
+    sort "$work/verdicts" >"$MUTANTS_LOG"
+fi
+! grep -q '^survived' "$work/verdicts"
