@@ -201,6 +201,7 @@ rl_status rl_clock_init(rl_clock *clock, rl_clock_kind kind)
         return RL_E_INVALID;
     if (kind == RL_CLOCK_COARSE)
         made.check[0] = coarse_tick();
+    /* cppcheck-suppress knownConditionTrueFalse; always true only where there is no counter */
     if ((kind == RL_CLOCK_COARSE && made.check[0] == 0) || (kind == RL_CLOCK_TSC && !has_counter()))
         made.kind = RL_CLOCK_PRECISE;
     *clock = made;

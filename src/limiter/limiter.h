@@ -17,7 +17,8 @@ extern const rl_algorithm rl__concurrency;     /* concurrency.c */
 /* Whether an algorithm has an optional member: one that was compiled with an older header is
  * shorter. */
 #define RL__HAS(algorithm, member)                                                                 \
-    ((algorithm)->size >= offsetof(rl_algorithm, member) + sizeof(algorithm)->member &&            \
+    ((algorithm)->size >=                                                                          \
+         offsetof(rl_algorithm, member) + sizeof(((const rl_algorithm *)0)->member) &&             \
      (algorithm)->member != 0)
 
 /* What a plan without plan_words may use: all that the hot path copies. */
