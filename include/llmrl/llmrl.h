@@ -43,6 +43,9 @@ typedef struct rl_options {
     const rl_hooks *hooks; /* copied; NULL: the defaults of base.h */
     char *error; /* where a failing rl_open() writes what is wrong and where; NULL: nowhere */
     size_t error_size;
+    /* Algorithms of your own, which the configuration may name; ended by a NULL, borrowed until
+     * rl_close(). NULL: none. */
+    const rl_algorithm *const *algorithms;
 } rl_options;
 
 static inline rl_options rl_options_init_(void)
@@ -81,6 +84,15 @@ typedef struct rl_request {
                                    assumed */
     uint64_t max_wait_ms;       /* in the queue; 0: the configured default; RL_NEVER: no bound */
     uint64_t deadline_ms; /* for everything, counted from the first call; 0 or RL_NEVER: none */
+
+    /* Whose request it is: ids of 1 ... 512 bytes, any but NUL; NULL: nobody's, so that no limits
+     * of that kind apply. Nothing but a keyed hash is kept of them. */
+    const char *user;
+    const char *organisation;
+    const char *api_key;   /* of your own callers, not the provider's */
+    const char *user_tier; /* NULL: as the configuration has it for this user, else "default" */
+    uint64_t images;       /* to be made or read; at most 255 */
+    uint64_t nano_dollars; /* what it will cost, at most; 0: limits of money pass it by */
 } rl_request;
 
 static inline rl_request rl_request_init_(void)
@@ -115,9 +127,12 @@ typedef struct rl_permit {
  * @retval RL_E_DEADLINE    the same for deadline_ms.
  * @retval RL_E_TOO_LARGE   more than a whole limit: no waiting will ever help.
  * @retval RL_E_QUEUE_FULL  as many wait as queue.max_size allows.
- * @retval RL_E_CLOSED, RL_E_INVALID, RL_E_TABLE_FULL, RL_E_NOMEM.
- * Threads: any, at once too.  Blocks: up to max_wait_ms.  Allocates: only when a provider or model
- * is new. Since: 0.1.
+ * @retval RL_E_NOT_FOUND   there is no such user_tier.
+ * @retval RL_E_TABLE_FULL  too many providers or models, or as many users (organisations, keys)
+ * have used some of their limits as "max_count" allows.
+ * @retval RL_E_CLOSED, RL_E_INVALID, RL_E_NOMEM.
+ * Threads: any, at once too.  Blocks: up to max_wait_ms.  Allocates: only when a provider, a model
+ * or a user is new. Since: 0.1.
  */
 RL_API rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permit);
 

@@ -18,11 +18,14 @@ typedef enum rl_dimension {
     RL_TOKENS = 1, /* input and output together */
     RL_INPUT_TOKENS = 2,
     RL_OUTPUT_TOKENS = 3,
-    RL_IMAGES = 4
+    RL_IMAGES = 4,
+    RL_MONEY = 5,      /* nano-dollars */
+    RL_CONCURRENCY = 6 /* requests under way at once */
 } rl_dimension;
-#define RL_DIMENSION_COUNT 5
+#define RL_DIMENSION_COUNT 7
 
-/** "requests", "tokens", "input_tokens", "output_tokens", "images"; static. */
+/** "requests", "tokens", "input_tokens", "output_tokens", "images", "money", "concurrency"; static.
+ */
 RL_API const char *rl_dimension_name(rl_dimension dimension);
 
 /** One header line. Neither string needs a NUL; the value has no line end. Borrowed. */

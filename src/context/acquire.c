@@ -45,6 +45,44 @@ static struct rl__cost cost_of(const struct rl__traits *traits, const struct rl_
     return cost;
 }
 
+/* An id that cannot be used is no request without an id: that would pass by all limits. */
+static rl_status read_tenant(struct rl__registry *registry, const char *id, size_t kind,
+                             struct rl__who *who)
+{
+    size_t length;
+
+    who->tier[kind] = -1;
+    if (id == NULL)
+        return RL_OK;
+    length = strnlen(id, RL__TENANT_ID_MAX + 1);
+    if (length == 0 || length > RL__TENANT_ID_MAX)
+        return RL_E_INVALID;
+    who->hash[kind] = rl__tenant_hash(&registry->key, id, length);
+    return RL_OK;
+}
+
+static rl_status read_who(struct rl__registry *registry, const rl_request *request,
+                          struct rl__who *who)
+{
+    struct rl__tenants *users = &registry->tenants[RL__USER];
+    rl_status st;
+
+    *who = (struct rl__who){ .tenants = registry->tenants };
+    if ((st = read_tenant(registry, request->organisation, RL__ORGANISATION, who)) != RL_OK)
+        return st;
+    if ((st = read_tenant(registry, request->api_key, RL__API_KEY, who)) != RL_OK)
+        return st;
+    if ((st = read_tenant(registry, request->user, RL__USER, who)) != RL_OK)
+        return st;
+    if (request->user_tier == NULL)
+        return RL_OK;
+    if (request->user == NULL)
+        return RL_E_INVALID;
+    return rl__tenants_active(users) ? rl__tenant_tier(users, who->hash[RL__USER],
+                                                       request->user_tier, &who->tier[RL__USER])
+                                     : RL_E_NOT_FOUND;
+}
+
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask)
 {
@@ -55,12 +93,17 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
         return RL_E_INVALID;
     if ((st = rl__copy_sized(&own, sizeof own, request, request->size)) != RL_OK)
         return st;
-    if (own.input_tokens > RL_AMOUNT_MAX || own.max_output_tokens > RL_AMOUNT_MAX)
+    if (own.input_tokens > RL_AMOUNT_MAX || own.max_output_tokens > RL_AMOUNT_MAX ||
+        own.images > UINT8_MAX || own.nano_dollars > RL_AMOUNT_MAX)
         return RL_E_INVALID;
+    if ((st = read_who(&rl->registry, &own, &ask->who)) != RL_OK)
+        return st;
     if ((st = rl__registry_lane(&rl->registry, own.provider, own.model, &ask->lane)) != RL_OK)
         return st;
     ask->traits = rl__provider_traits(ask->lane->provider);
     ask->cost = cost_of(ask->traits, ask->lane, &own);
+    ask->cost.amount[RL_IMAGES] = own.images;
+    ask->cost.amount[RL_MONEY] = own.nano_dollars;
     read_times(rl, &own, started, now, ask);
     return RL_OK;
 }
@@ -68,9 +111,10 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
 /* ---- granting ---- */
 
 static void grant(rl_context *rl, rl_permit *permit, struct rl__lane *lane,
-                  const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
+                  const struct rl__who *who, const struct rl__cost *cost,
+                  const struct rl__taken *taken, rl_time now)
 {
-    rl__permit_start(permit, lane, cost, taken, now);
+    rl__permit_start(permit, lane, who, cost, taken, now);
     rl__fetch_add(&rl->count.granted, 1);
     rl__fetch_add(&rl->count.in_flight, 1);
 }
@@ -90,10 +134,10 @@ static rl_status try_now(rl_context *rl, const struct rl__ask *ask, uint64_t seq
 {
     struct rl__refusal refusal;
     struct rl__taken taken;
-    rl_status st = rl__admit(ask->lane, &ask->cost, sequence, now, &taken, &refusal);
+    rl_status st = rl__admit(ask->lane, &ask->who, &ask->cost, sequence, now, &taken, &refusal);
 
     if (st == RL_OK)
-        grant(rl, permit, ask->lane, &ask->cost, &taken, now);
+        grant(rl, permit, ask->lane, &ask->who, &ask->cost, &taken, now);
     else
         refuse(permit, refusal.retry_at, &refusal);
     return st;
@@ -132,7 +176,7 @@ static void finish(rl_context *rl, struct rl__party *party, rl_time now)
     struct rl__waiter *waiter = &party->waiter;
 
     if (waiter->status == RL_OK)
-        grant(rl, party->permit, waiter->lane, &waiter->cost, &waiter->taken, now);
+        grant(rl, party->permit, waiter->lane, &waiter->who, &waiter->cost, &waiter->taken, now);
     else
         refuse(party->permit, waiter->retry_at, &waiter->refusal);
     party->done = 1;
@@ -230,6 +274,7 @@ static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_ti
                        uint64_t sequence)
 {
     party->waiter.lane = ask->lane;
+    party->waiter.who = ask->who;
     party->waiter.cost = ask->cost;
     party->waiter.sequence = sequence;
     party->waiter.not_before = not_before;

@@ -5,6 +5,8 @@
 #include "base/arith.h"
 #include "base/text.h"
 #include "context/config_json.h"
+#include "context/config_limit.h"
+#include "context/config_tenants.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,78 +14,11 @@
 
 #include <llmrl/limiter.h>
 
-/* ---- limits ---- */
-
-struct limits_target {
-    struct rl__config *config;
-    struct rl__limit_setting **limits;
-};
-
-static const struct {
-    const char *name;
-    rl_dimension dimension;
-} limit_word[] = { { "requests", RL_REQUESTS },
-                   { "tokens", RL_TOKENS },
-                   { "input_tokens", RL_INPUT_TOKENS },
-                   { "output_tokens", RL_OUTPUT_TOKENS } };
-static const struct {
-    const char *name;
-    rl_duration period;
-} period_word[] = { { "_per_second", RL_SECOND },
-                    { "_per_minute", RL_MINUTE },
-                    { "_per_hour", RL_HOUR },
-                    { "_per_day", RL_DAY } };
-
-/* "tokens_per_minute" -> tokens, a minute. 0: not of that form. */
-static int read_limit_key(const char *key, struct rl__limit_setting *setting)
-{
-    for (size_t w = 0; w < sizeof limit_word / sizeof limit_word[0]; w++)
-        for (size_t p = 0; p < sizeof period_word / sizeof period_word[0]; p++) {
-            size_t length = strlen(limit_word[w].name);
-
-            if (strncmp(key, limit_word[w].name, length) != 0 ||
-                strcmp(key + length, period_word[p].name) != 0)
-                continue;
-            setting->dimension = (uint32_t)limit_word[w].dimension;
-            setting->period = period_word[p].period;
-            return 1;
-        }
-    return 0;
-}
-
-static rl_status read_limit(struct rl__reader *reader, const cJSON *value, void *target)
-{
-    struct limits_target *into = target;
-    struct rl__limit_setting setting = { 0 }, *copy;
-    rl_status st;
-
-    if (!read_limit_key(value->string, &setting))
-        return rl__reader_fail(reader, "unknown key");
-    if ((st = rl__read_integer(reader, value, 0, RL_AMOUNT_MAX, &setting.amount)) != RL_OK)
-        return st;
-    if ((copy = rl__alloc_zeroed(into->config->env, 1, sizeof *copy)) == NULL)
-        return RL_E_NOMEM;
-    *copy = setting;
-    copy->next = *into->limits;
-    *into->limits = copy;
-    return RL_OK;
-}
-
-#define LIMIT_KEYS_OF(word)                                                                        \
-    { word "_per_second", read_limit }, { word "_per_minute", read_limit },                        \
-        { word "_per_hour", read_limit },                                                          \
-    {                                                                                              \
-        word "_per_day", read_limit                                                                \
-    }
-#define LIMIT_KEYS                                                                                 \
-    LIMIT_KEYS_OF("requests"), LIMIT_KEYS_OF("tokens"), LIMIT_KEYS_OF("input_tokens"),             \
-        LIMIT_KEYS_OF("output_tokens")
-
 /* ---- models and providers: a target begins with its limits, so that one reader of limits serves
  * all ---- */
 
 struct model_target {
-    struct limits_target limits;
+    struct rl__limits_target limits;
     struct rl__model_settings *model;
 };
 
@@ -107,11 +42,11 @@ static rl_status read_model_name(struct rl__reader *reader, const cJSON *value, 
 }
 
 static const struct rl__key model_keys[] = { { "name", read_model_name },
-                                             LIMIT_KEYS,
+                                             RL__LIMIT_KEYS,
                                              { NULL, NULL } };
 
 struct provider_target {
-    struct limits_target limits;
+    struct rl__limits_target limits;
     struct rl__provider_settings *provider;
 };
 
@@ -199,7 +134,7 @@ static const struct rl__key provider_keys[] = { { "dialect", read_dialect },
                                                 { "api_key_env", read_api_key_env },
                                                 { "auto_detect", read_auto_detect },
                                                 { "models", read_models },
-                                                LIMIT_KEYS,
+                                                RL__LIMIT_KEYS,
                                                 { NULL, NULL } };
 
 static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
@@ -248,14 +183,29 @@ static rl_status read_providers(struct rl__reader *reader, const cJSON *value, v
     return RL_OK;
 }
 
-static const struct rl__key global_keys[] = { LIMIT_KEYS, { NULL, NULL } };
+static const struct rl__key global_keys[] = { RL__LIMIT_KEYS, { NULL, NULL } };
 
 static rl_status read_global(struct rl__reader *reader, const cJSON *value, void *target)
 {
     struct rl__config *config = target;
-    struct limits_target limits = { config, &config->global };
+    struct rl__limits_target limits = { config, &config->global };
 
     return rl__read_object(reader, value, global_keys, &limits);
+}
+
+static rl_status read_users(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_tenants(reader, value, target, RL__USER);
+}
+
+static rl_status read_organisations(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_tenants(reader, value, target, RL__ORGANISATION);
+}
+
+static rl_status read_api_keys(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_tenants(reader, value, target, RL__API_KEY);
 }
 
 #define WAIT_MS_MAX (UINT64_C(10) * 365 * 86400 * 1000)
@@ -323,27 +273,20 @@ static rl_status read_retry(struct rl__reader *reader, const cJSON *value, void 
     return RL_OK;
 }
 
-static const struct rl__key top_keys[] = { { "global", read_global },
-                                           { "providers", read_providers },
-                                           { "queue", read_queue },
-                                           { "retry", read_retry },
-                                           { NULL, NULL } };
+static const struct rl__key top_keys[] = {
+    { "global", read_global },     { "providers", read_providers },
+    { "users", read_users },       { "organisations", read_organisations },
+    { "api_keys", read_api_keys }, { "queue", read_queue },
+    { "retry", read_retry },       { NULL, NULL }
+};
 
-void rl__config_init(struct rl__config *config, struct rl__env *env)
+void rl__config_init(struct rl__config *config, struct rl__env *env,
+                     const rl_algorithm *const *algorithms)
 {
-    *config =
-        (struct rl__config){ .env = env, .queue_max_size = 10000, .queue_max_wait_ms = 30000 };
+    *config = (struct rl__config){
+        .env = env, .algorithms = algorithms, .queue_max_size = 10000, .queue_max_wait_ms = 30000
+    };
     (void)rl_retry_policy_resolve(NULL, &config->retry);
-}
-
-static void free_limits(struct rl__env *env, struct rl__limit_setting *limits)
-{
-    while (limits != NULL) {
-        struct rl__limit_setting *next = limits->next;
-
-        rl__free(env, limits);
-        limits = next;
-    }
 }
 
 static void free_models(struct rl__env *env, struct rl__model_settings *models)
@@ -351,7 +294,7 @@ static void free_models(struct rl__env *env, struct rl__model_settings *models)
     while (models != NULL) {
         struct rl__model_settings *next = models->next;
 
-        free_limits(env, models->limits);
+        rl__limits_free(env, &models->limits);
         rl__free(env, models->name);
         rl__free(env, models);
         models = next;
@@ -364,7 +307,7 @@ void rl__config_deinit(struct rl__config *config)
         struct rl__provider_settings *provider = config->providers;
 
         config->providers = provider->next;
-        free_limits(config->env, provider->limits);
+        rl__limits_free(config->env, &provider->limits);
         free_models(config->env, provider->models);
         rl__free(config->env, provider->name);
         rl__free(config->env, provider->dialect);
@@ -372,9 +315,9 @@ void rl__config_deinit(struct rl__config *config)
         rl__free(config->env, provider->api_key_env);
         rl__free(config->env, provider);
     }
-    if (config->global != NULL)
-        free_limits(config->env, config->global);
-    config->global = NULL;
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        rl__tenant_settings_free(config->env, &config->tenants[k]);
+    rl__limits_free(config->env, &config->global);
 }
 
 rl_status rl__config_read(struct rl__config *config, const char *json, size_t length, char *error,

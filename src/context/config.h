@@ -4,19 +4,26 @@
 #define LLMRL_SRC_CONFIG_H
 
 #include "base/env.h"
+#include "scope/tenants.h"
 
 #include <llmrl/config.h>
 
 struct rl__limit_setting {
-    uint32_t dimension;
-    rl_duration period;
-    uint64_t amount;
+    struct rl__rule rule;
+    rl_limit limit; /* as written; its epoch is still to come */
+    char *zone;     /* owned; limit.zone */
+    int shaped;     /* the file says how it is kept; else it is left to us */
     struct rl__limit_setting *next;
 };
 
+struct rl__limits {
+    struct rl__limit_setting *first; /* in the order of the file */
+    char *day_zone;                  /* of days and months without one; NULL: as usual */
+};
+
 struct rl__model_settings {
-    char *name;
-    struct rl__limit_setting *limits;
+    char *name; /* or a pattern: '*' for any characters */
+    struct rl__limits limits;
     struct rl__model_settings *next;
 };
 
@@ -25,21 +32,43 @@ struct rl__provider_settings {
     char *dialect; /* NULL: by the provider's name */
     char *base_url, *api_key_env;
     int auto_detect;
-    struct rl__limit_setting *limits;
+    struct rl__limits limits;
     struct rl__model_settings *models;
     struct rl__provider_settings *next;
 };
 
+struct rl__tier_settings {
+    char *name;
+    uint64_t weight;
+    struct rl__limits limits;
+    struct rl__tier_settings *next;
+};
+
+struct rl__tenant_id {
+    char *id;
+    const struct rl__tier_settings *tier;
+    struct rl__tenant_id *next;
+};
+
+struct rl__tenant_settings {
+    struct rl__tier_settings *tiers; /* NULL: the file does not speak of this kind */
+    struct rl__tenant_id *ids;
+    uint64_t max_count;
+};
+
 struct rl__config {
     struct rl__env *env;
-    struct rl__limit_setting *global;
+    const rl_algorithm *const *algorithms; /* the user's own; NULL: none */
+    struct rl__limits global;
     struct rl__provider_settings *providers;
+    struct rl__tenant_settings tenants[RL__TENANT_KINDS];
     uint64_t queue_max_size;
     uint64_t queue_max_wait_ms;
     rl_retry_policy retry;
 };
 
-void rl__config_init(struct rl__config *config, struct rl__env *env);
+void rl__config_init(struct rl__config *config, struct rl__env *env,
+                     const rl_algorithm *const *algorithms);
 void rl__config_deinit(struct rl__config *config);
 /* Reads `length` bytes of JSON into a fresh config. On failure `error` says where and what. */
 rl_status rl__config_read(struct rl__config *config, const char *json, size_t length, char *error,

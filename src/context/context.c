@@ -20,7 +20,7 @@ static rl_status fail(const rl_options *options, rl_status st, const char *text)
 
 static rl_status read_config(rl_context *rl, const rl_options *options)
 {
-    rl__config_init(&rl->config, &rl->env);
+    rl__config_init(&rl->config, &rl->env, options->algorithms);
     if (options->config_path != NULL && options->config_json != NULL)
         return fail(options, RL_E_INVALID, "config_path and config_json exclude each other");
     if (options->config_path != NULL)
@@ -64,6 +64,9 @@ static rl_status start(rl_context *rl, const rl_options *options)
     rl->registry.user = rl;
     if ((st = rl__furnish_global(rl)) != RL_OK)
         return fail(options, st, "global: too many limits");
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        if ((st = rl__furnish_tenants(rl, k)) != RL_OK)
+            return fail(options, st, "users, organisations, api_keys: too many limits in a tier");
     return RL_OK;
 }
 
@@ -162,8 +165,8 @@ struct listing {
 static void list_scope(struct listing *list, const struct rl__scope *scope)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++) {
-        const struct rl__entry *entry = &scope->entry[i];
-        rl_limit_status status = { .dimension = entry->dimension, .source = entry->source };
+        const struct rl__entry *entry = scope->entry[i];
+        rl_limit_status status = { .dimension = entry->rule.dimension, .source = entry->source };
         struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
 
         rl__text_add_foreign(&name, scope->name, strlen(scope->name));
@@ -185,7 +188,7 @@ static void list_provider(rl_context *rl, struct rl__provider *provider, struct 
     rl__lock(&provider->learning);
     list_scope(list, &provider->scope);
     for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
-        if (node->lane.provider == provider && node->lane.scope[RL__LANE_SCOPES - 1] != NULL)
+        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] != NULL)
             list_scope(list, &node->scope);
     rl__unlock(&provider->learning);
 }
@@ -236,7 +239,7 @@ rl_status rl_config_check(const char *json, size_t length, char *error, size_t e
         return RL_E_INVALID;
     if ((st = rl__env_init(&env, NULL)) != RL_OK)
         return st;
-    rl__config_init(&config, &env);
+    rl__config_init(&config, &env, NULL);
     st = rl__config_read(&config, json, length, error, error_size);
     rl__config_deinit(&config);
     return st;

@@ -55,6 +55,7 @@ struct rl_context {
 struct rl__ask { /* a request, read and checked */
     struct rl__lane *lane;
     const struct rl__traits *traits;
+    struct rl__who who;
     struct rl__cost cost;
     rl_time expires;
     rl_status expired;
@@ -90,5 +91,6 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider);
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model);
 rl_status rl__furnish_global(rl_context *rl);
+rl_status rl__furnish_tenants(rl_context *rl, size_t kind);
 
 #endif

@@ -58,9 +58,9 @@ static rl_time opening_time(struct observation *o)
 
 static struct rl__scope *inner_scope(const struct rl__lane *lane)
 {
-    struct rl__scope *model = lane->scope[RL__LANE_SCOPES - 1];
+    struct rl__scope *model = lane->scope[RL__MODEL_SCOPE];
 
-    return model != NULL ? model : lane->scope[RL__LANE_SCOPES - 2];
+    return model != NULL ? model : lane->scope[RL__PROVIDER_SCOPE];
 }
 
 static void close_gate(struct observation *o, rl_time opens)
@@ -132,7 +132,7 @@ static void settle(const struct observation *o)
             ? rl__charge_used(rl__provider_traits(o->provider), o->reserved, &o->answer->usage)
             : rl__charge_failed(o->reserved, o->answer->outcome, o->failure);
 
-    rl__grant_settle(o->grant, o->reserved, &used, o->now);
+    rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, o->sent_at, o->now);
 }
 
 static void count_answer(rl_context *rl, const rl_answer *answer)
@@ -233,7 +233,8 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
         return RL_E_ENDED;
     if (usage != NULL)
         used = rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage);
-    rl__grant_settle(&grant, &reserved, &used, rl__now(&rl->env));
+    rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used, permit->granted_at,
+                     rl__now(&rl->env));
     rl__fetch_add(&rl->count.in_flight, UINT64_MAX);
     rl__poke(rl);
     return RL_OK;

@@ -1,33 +1,179 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns how settings become limiters: when a context opens, and when a provider or model first
  * appears. */
+#include "base/arith.h"
 #include "context/context.h"
 #include "provider/learn.h"
 
 #include <string.h>
 
-/* They are full since the beginning of time: a caller's clock reading may be older than the scope
- * it asks for. */
-static rl_status add_limits(struct rl__scope *scope, const struct rl__limit_setting *setting,
-                            const struct rl__traits *traits)
+#define HOUR_PARTS 60 /* a sliding hour returns a unit a minute late at most, a week three hours   \
+                       */
+#define WEEK_PARTS 56
+
+/* Wall time at rl_time 0, as calendar windows want it. */
+static rl_wall_time epoch_of(const rl_context *rl, rl_time now)
 {
-    for (; setting != NULL; setting = setting->next) {
-        rl_limit limit = rl__limit_first(traits, setting->amount, setting->period);
+    rl_wall_time wall = rl__wall(&rl->env);
+
+    return wall <= 0 || (uint64_t)wall <= now ? RL_EPOCH_1970 : wall - (rl_wall_time)now;
+}
+
+struct furnishing {
+    rl_context *rl;
+    const struct rl__traits *traits;
+    const struct rl__limits *limits;
+    rl_time now;
+    rl_wall_time epoch;
+};
+
+static struct furnishing furnishing_of(rl_context *rl, const struct rl__traits *traits,
+                                       const struct rl__limits *limits)
+{
+    struct furnishing f = { .rl = rl, .traits = traits, .limits = limits };
+
+    f.now = rl__now(&rl->env);
+    f.epoch = epoch_of(rl, f.now);
+    return f;
+}
+
+/* Days and months begin where the file says; else where the provider's do. */
+static void shape_calendar(const struct furnishing *f, rl_limit *limit, uint64_t align)
+{
+    limit->algorithm = "fixed_window";
+    limit->align = align;
+    limit->epoch = f->epoch;
+    limit->zone = f->limits->day_zone != NULL ? f->limits->day_zone : f->traits->day_zone;
+}
+
+static void shape_sliding(rl_limit *limit, uint64_t parts)
+{
+    limit->algorithm = "sliding_counter";
+    limit->parts = parts;
+}
+
+/* How a limit is kept that the file says nothing more of: as documented where that is known to
+ * refill continuously; else no more than so much in any such period, or from midnight to midnight.
+ */
+static rl_limit shape_of(const struct furnishing *f, const struct rl__limit_setting *setting)
+{
+    rl_limit limit = setting->limit;
+
+    if (setting->shaped) {
+        if (limit.algorithm != NULL && strcmp(limit.algorithm, "fixed_window") == 0)
+            limit.epoch = f->epoch;
+        limit.oversize = limit.algorithm == NULL ? RL_OVERSIZE_BORROW : limit.oversize;
+        limit.algorithm = limit.algorithm == NULL ? rl_algorithm_find(NULL)->name : limit.algorithm;
+        return limit;
+    }
+    if (limit.period <= RL_MINUTE || (f->traits->continuous && limit.period <= RL_DAY))
+        return rl__limit_first(f->traits, limit.amount, limit.period);
+    if (limit.period == RL_DAY)
+        shape_calendar(f, &limit, RL_ALIGN_DAY);
+    else if (limit.period > 7 * RL_DAY)
+        shape_calendar(f, &limit, RL_ALIGN_MONTH);
+    else
+        shape_sliding(&limit, limit.period > RL_DAY ? WEEK_PARTS : HOUR_PARTS);
+    return limit;
+}
+
+/* Buckets are full since the beginning of time: a caller's clock reading may be older than the
+ * scope it asks for. */
+static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
+{
+    for (const struct rl__limit_setting *s = f->limits->first; s != NULL; s = s->next) {
+        rl_limit limit = shape_of(f, s);
         struct rl__entry *entry;
-        rl_status st =
-            rl__scope_add(scope, setting->dimension, &limit, RL_SOURCE_CONFIG, 0, &entry);
+        rl_status st = rl__scope_add(scope, &s->rule, &limit, RL_SOURCE_CONFIG,
+                                     limit.algorithm == NULL ? 0 : f->now, &entry);
 
         if (st != RL_OK)
             return st;
-        entry->configured = setting->amount;
+        entry->period = s->limit.period;
+        entry->configured = s->limit.amount;
     }
     return RL_OK;
 }
 
 rl_status rl__furnish_global(rl_context *rl)
 {
-    return add_limits(&rl->registry.global, rl->config.global, rl__traits_find(NULL));
+    struct furnishing f = furnishing_of(rl, rl__traits_find(NULL), &rl->config.global);
+
+    return add_limits(&rl->registry.global, &f);
 }
+
+/* ---- tenants: our own rules, not a provider's ---- */
+
+static const char *const kind_name[RL__TENANT_KINDS] = { "organisation", "api key", "user" };
+
+/* Rate, not window: what a user has not used is there at once. Of longer periods each is kept from
+ * its own beginning on. */
+static rl_limit tenant_shape_of(const struct furnishing *f, const struct rl__limit_setting *setting)
+{
+    rl_limit limit = setting->limit;
+
+    if (setting->shaped)
+        return shape_of(f, setting);
+    limit.oversize = RL_OVERSIZE_BORROW;
+    if (limit.period == RL_DAY)
+        shape_calendar(f, &limit, RL_ALIGN_DAY);
+    else if (limit.period > 7 * RL_DAY)
+        shape_calendar(f, &limit, RL_ALIGN_MONTH);
+    return limit;
+}
+
+static rl_status fill_tier(struct rl__tier_set *set, rl_context *rl, const char *kind,
+                           const struct rl__tier_settings *settings)
+{
+    struct furnishing f = furnishing_of(rl, rl__traits_find(NULL), &settings->limits);
+    struct rl__tier *tier;
+    rl_status st = rl__tier_get(set, kind, settings->name, &tier);
+
+    if (st != RL_OK)
+        return st;
+    tier->weight = settings->weight;
+    for (const struct rl__limit_setting *s = settings->limits.first; s != NULL; s = s->next) {
+        rl_limit limit = tenant_shape_of(&f, s);
+
+        if ((st = rl__tier_add(set, tier, &s->rule, &limit, f.now)) != RL_OK)
+            return st;
+    }
+    return RL_OK;
+}
+
+static rl_status fill_set(struct rl__tier_set *set, rl_context *rl, size_t kind)
+{
+    const struct rl__tenant_settings *settings = &rl->config.tenants[kind];
+    rl_status st = RL_OK;
+
+    for (const struct rl__tier_settings *t = settings->tiers; t != NULL && st == RL_OK; t = t->next)
+        st = fill_tier(set, rl, kind_name[kind], t);
+    for (const struct rl__tenant_id *id = settings->ids; id != NULL && st == RL_OK; id = id->next)
+        st = rl__tier_assign(set, rl__tenant_hash(&rl->registry.key, id->id, strlen(id->id)),
+                             rl__tier_index(set, id->tier->name));
+    return st;
+}
+
+rl_status rl__furnish_tenants(rl_context *rl, size_t kind)
+{
+    struct rl__tenants *tenants = &rl->registry.tenants[kind];
+    struct rl__tier_set *set;
+    rl_status st;
+
+    if (rl->config.tenants[kind].tiers == NULL)
+        return RL_OK;
+    if (rl->config.tenants[kind].max_count > 0)
+        tenants->most = rl->config.tenants[kind].max_count;
+    if ((set = rl__tier_set_new(tenants, kind_name[kind])) == NULL)
+        return RL_E_NOMEM;
+    if ((st = fill_set(set, rl, kind)) != RL_OK) {
+        rl__tier_set_free(set);
+        return st;
+    }
+    return rl__tenants_use(tenants, set, rl__now(&rl->env));
+}
+
+/* ---- providers and models ---- */
 
 static const char *dialect_name(const struct rl__provider *provider)
 {
@@ -54,34 +200,116 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
 {
     rl_context *rl = user;
     const struct rl__provider_settings *settings = rl__config_provider(&rl->config, provider->name);
+    struct furnishing f;
 
     provider->settings = settings;
     provider->dialect = rl_dialect_find(dialect_name(provider));
-    return settings == NULL
-               ? RL_OK
-               : add_limits(&provider->scope, settings->limits, rl__provider_traits(provider));
+    if (settings == NULL)
+        return RL_OK;
+    f = furnishing_of(rl, rl__provider_traits(provider), &settings->limits);
+    return add_limits(&provider->scope, &f);
+}
+
+/* '*' stands for any characters, also none. Remembers the last star, which is enough: what an
+ * earlier one could match, the last one can as well. */
+static int matches(const char *pattern, const char *name)
+{
+    const char *star = NULL, *resume = NULL;
+
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star != NULL) {
+            pattern = star + 1;
+            name = ++resume;
+        } else {
+            return 0;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+static int is_pattern(const struct rl__model_settings *settings)
+{
+    return strchr(settings->name, '*') != NULL;
+}
+
+static size_t letters_of(const char *pattern)
+{
+    size_t count = 0;
+
+    for (; *pattern != '\0'; pattern++)
+        count += *pattern != '*';
+    return count;
+}
+
+/* The name itself before any pattern; else the pattern with the most characters that are no stars;
+ * of two alike, the one that the file names first. */
+static const struct rl__model_settings *settings_for(const struct rl__model_settings *models,
+                                                     const char *name)
+{
+    const struct rl__model_settings *best = NULL;
+
+    for (; models != NULL; models = models->next) {
+        if (strcmp(models->name, name) == 0)
+            return models;
+        /* The list has the last one first. */
+        if (is_pattern(models) && matches(models->name, name) &&
+            (best == NULL || letters_of(models->name) >= letters_of(best->name)))
+            best = models;
+    }
+    return best;
+}
+
+static rl_status join_family(rl_context *rl, struct rl__provider *provider,
+                             struct rl__lane_node *node, const struct rl__model_settings *settings,
+                             const struct furnishing *f)
+{
+    struct rl__family *family = provider->families;
+    int is_new;
+    rl_status st;
+
+    while (family != NULL && family->settings != settings)
+        family = family->next;
+    is_new = family == NULL;
+    st = rl__registry_family(&rl->registry, provider, settings->name, settings, &family);
+    if (st == RL_OK && is_new)
+        st = add_limits(&family->scope, f);
+    if (st == RL_OK)
+        node->lane.scope[RL__FAMILY_SCOPE] = &family->scope;
+    return st;
 }
 
 static int knows_limits(const struct rl__lane *lane)
 {
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
-        if (lane->scope[s] != NULL && rl__scope_count(lane->scope[s]) > 0)
-            return 1;
+        for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++)
+            if (rl__entry_paces(lane->scope[s]->entry[i]))
+                return 1;
     return 0;
 }
 
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model)
 {
+    rl_context *rl = user;
     const struct rl__provider_settings *settings = provider->settings;
-    const struct rl__model_settings *known = settings == NULL ? NULL : settings->models;
+    const struct rl__model_settings *known =
+        settings == NULL || model[0] == '\0' ? NULL : settings_for(settings->models, model);
+    struct furnishing f;
     rl_status st = RL_OK;
 
-    (void)user;
-    while (known != NULL && strcmp(known->name, model) != 0)
-        known = known->next;
-    if (known != NULL)
-        st = add_limits(&node->scope, known->limits, rl__provider_traits(provider));
+    if (known != NULL) {
+        f = furnishing_of(rl, rl__provider_traits(provider), &known->limits);
+        st = is_pattern(known) ? join_family(rl, provider, node, known, &f)
+                               : add_limits(&node->scope, &f);
+    }
     if (st == RL_OK && !knows_limits(&node->lane))
         node->lane.probe_window = RL__PROBE_WINDOW_FIRST;
     return st;

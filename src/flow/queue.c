@@ -79,7 +79,7 @@ static void park(struct rl__lane *lane, const struct rl__waiter *head, rl_time u
     uint64_t there;
 
     if (head->refusal.by != RL__HELD_BY_LIMIT ||
-        head->refusal.scope == lane->scope[RL__LANE_SCOPES - 1])
+        head->refusal.scope == lane->scope[RL__MODEL_SCOPE])
         return;
     there = rl__load(&entry->parked_sequence);
     if (there != 0 && there < head->sequence)
@@ -233,7 +233,7 @@ static void serve(struct rl__queue *queue, struct rl__lane *lane, struct done_li
     rl_status st;
 
     unpark(lane);
-    st = rl__admit(lane, &head->cost, head->sequence, now, &head->taken, &head->refusal);
+    st = rl__admit(lane, &head->who, &head->cost, head->sequence, now, &head->taken, &head->refusal);
     if (st == RL_WAIT) {
         hold_back(queue, lane, head, done);
         return;

@@ -17,6 +17,7 @@ struct rl__waiter {
     struct rl__heap_node order;  /* in its lane, or among the delayed */
     struct rl__heap_node expiry; /* among those whose time ends */
     struct rl__lane *lane;
+    struct rl__who who;
     struct rl__cost cost;
     uint64_t sequence;  /* order of arrival; kept over retries */
     rl_time not_before; /* 0: at once */

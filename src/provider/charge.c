@@ -10,15 +10,27 @@
 /* Where nothing is documented, or documents and answers disagree (Azure's minute, Cerebras' bucket,
  * Perplexity's), the cautious reading stands. */
 static const struct rl__traits known[] = {
-    { "openai", 1, 1, 0, 1 },      { "anthropic", 1, 1, 1, 1000 }, { "groq", 1, 1, 1, 1 },
-    { "gemini", 0, 0, 0, 1 },      { "azure-openai", 0, 1, 0, 1 }, { "vertex-ai", 0, 1, 0, 1 },
-    { "bedrock", 0, 1, 1, 1 },     { "mistral", 0, 1, 1, 1 }, /* charged: total less cached, as its
-                                                                 cost header says */
-    { "cohere", 0, 1, 0, 1 },      { "together", 0, 1, 0, 1 },     { "fireworks", 0, 1, 0, 1 },
-    { "openrouter", 0, 1, 0, 1 },  { "xai", 0, 1, 0, 1 },          { "deepseek", 0, 1, 0, 1 },
-    { "cerebras", 0, 1, 0, 1 },    { "perplexity", 0, 1, 0, 1 },   { "github-models", 0, 1, 0, 1 },
-    { "huggingface", 0, 1, 0, 1 }, { "generic", 0, 1, 0, 1 }, /* the last one is what everybody else
-                                                                 is */
+    { "openai", 1, 1, 0, 1, NULL },
+    { "anthropic", 1, 1, 1, 1000, NULL },
+    { "groq", 1, 1, 1, 1, NULL },
+    { "gemini", 0, 0, 0, 1, "America/Los_Angeles" },
+    { "azure-openai", 0, 1, 0, 1, NULL },
+    { "vertex-ai", 0, 1, 0, 1, NULL },
+    { "bedrock", 0, 1, 1, 1, NULL },
+    { "mistral", 0, 1, 1, 1, NULL }, /* charged: total less cached, as its
+                            cost header says */
+    { "cohere", 0, 1, 0, 1, NULL },
+    { "together", 0, 1, 0, 1, NULL },
+    { "fireworks", 0, 1, 0, 1, NULL },
+    { "openrouter", 0, 1, 0, 1, NULL },
+    { "xai", 0, 1, 0, 1, NULL },
+    { "deepseek", 0, 1, 0, 1, NULL },
+    { "cerebras", 0, 1, 0, 1, NULL },
+    { "perplexity", 0, 1, 0, 1, NULL },
+    { "github-models", 0, 1, 0, 1, NULL },
+    { "huggingface", 0, 1, 0, 1, NULL },
+    { "generic", 0, 1, 0, 1, NULL }, /* the last one is what everybody else
+                            is */
 };
 
 const struct rl__traits *rl__traits_find(const char *dialect)
@@ -36,7 +48,9 @@ static struct rl__cost cost_of(const struct rl__traits *traits, uint64_t input, 
     struct rl__cost cost = { .amount = { 0 } };
 
     cost.amount[RL_REQUESTS] = 1;
+    cost.amount[RL_CONCURRENCY] = 1;
     cost.amount[RL_INPUT_TOKENS] = input;
+    cost.amount[RL__WHOLE_INPUT] = input;
     cost.amount[RL_OUTPUT_TOKENS] = output;
     cost.amount[RL_TOKENS] = traits->output_in_tokens ? rl__add_sat(input, output) : input;
     return cost;
@@ -55,19 +69,48 @@ struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t inp
     return cost;
 }
 
+/* Marks what the answer does not tell; the reservation is all there is to go by. */
+static uint64_t unknown_of(const struct rl__traits *traits, const rl_usage *usage)
+{
+    uint64_t unknown = 0;
+
+    if ((usage->has & RL_HAS_INPUT) == 0)
+        unknown |= UINT64_C(1) << RL_INPUT_TOKENS | UINT64_C(1) << RL_TOKENS |
+                   UINT64_C(1) << RL__WHOLE_INPUT;
+    if ((usage->has & RL_HAS_OUTPUT) == 0)
+        unknown |= UINT64_C(1) << RL_OUTPUT_TOKENS;
+    if ((usage->has & RL_HAS_OUTPUT) == 0 && traits->output_in_tokens)
+        unknown |= UINT64_C(1) << RL_TOKENS;
+    return unknown;
+}
+
+/* Images and money are as they were reserved: no answer tells them. */
+static void keep_the_rest(struct rl__cost *cost, const struct rl__cost *reserved)
+{
+    cost->amount[RL_CONCURRENCY] = 0;
+    cost->amount[RL_IMAGES] = reserved->amount[RL_IMAGES];
+    cost->amount[RL_MONEY] = reserved->amount[RL_MONEY];
+}
+
 struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
                                 const rl_usage *usage)
 {
-    uint64_t input = reserved->amount[RL_INPUT_TOKENS];
+    uint64_t input = reserved->amount[RL_INPUT_TOKENS], cached = 0;
     uint64_t output = reserved->amount[RL_OUTPUT_TOKENS];
+    struct rl__cost cost;
 
     if ((usage->has & RL_HAS_INPUT) != 0 && usage->input_tokens <= RL__USAGE_MAX)
         input = usage->input_tokens;
-    if (traits->cached_is_free && (usage->has & RL_HAS_CACHED_INPUT) != 0)
-        input = rl__sub_sat(input, usage->cached_input_tokens);
     if ((usage->has & RL_HAS_OUTPUT) != 0 && usage->output_tokens <= RL__USAGE_MAX)
         output = usage->output_tokens;
-    return cost_of(traits, input, output);
+    if ((usage->has & RL_HAS_CACHED_INPUT) != 0)
+        cached = rl__min(usage->cached_input_tokens, input);
+    cost = cost_of(traits, traits->cached_is_free ? input - cached : input, output);
+    cost.amount[RL__WHOLE_INPUT] = input;
+    cost.amount[RL__CACHED_INPUT] = cached;
+    cost.unknown = unknown_of(traits, usage);
+    keep_the_rest(&cost, reserved);
+    return cost;
 }
 
 /* Where no provider says what a failed request costs, the cautious reading holds: it was counted.
@@ -77,13 +120,13 @@ struct rl__cost rl__charge_failed(const struct rl__cost *reserved, uint32_t outc
 {
     struct rl__cost cost = *reserved;
 
+    cost.amount[RL_CONCURRENCY] = 0;
     if (outcome == RL_OUTCOME_TRANSPORT && failure != RL_FAILURE_RESOLVE &&
         failure != RL_FAILURE_CONNECT && failure != RL_FAILURE_TLS)
         return cost;
     if (outcome == RL_OUTCOME_RATE_LIMITED || outcome == RL_OUTCOME_TRANSPORT)
         return (struct rl__cost){ .amount = { 0 } };
-    cost.amount[RL_TOKENS] = 0;
-    cost.amount[RL_INPUT_TOKENS] = 0;
-    cost.amount[RL_OUTPUT_TOKENS] = 0;
+    cost = (struct rl__cost){ .amount = { 0 } };
+    cost.amount[RL_REQUESTS] = 1;
     return cost;
 }

@@ -12,6 +12,7 @@ struct rl__traits {
     int output_in_tokens; /* "tokens" are input and output; else input alone */
     int cached_is_free;   /* tokens read from a cache do not count */
     uint64_t step;        /* reported numbers of tokens are rounded to this; 1: not rounded */
+    const char *day_zone; /* where its days begin at midnight; NULL: UTC */
 };
 
 /* Never NULL: what is not known counts as "generic". */

@@ -20,7 +20,7 @@ const char *rl_dialect_name(const rl_dialect *dialect)
 const char *rl_dimension_name(rl_dimension dimension)
 {
     static const char *const names[RL_DIMENSION_COUNT] = {
-        "requests", "tokens", "input_tokens", "output_tokens", "images",
+        "requests", "tokens", "input_tokens", "output_tokens", "images", "money", "concurrency",
     };
     size_t index = (size_t)dimension;
 

@@ -13,7 +13,8 @@ static int anything_known(const struct rl__lane *lane)
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         if (lane->scope[s] != NULL)
             for (size_t i = 0; i < rl__scope_count(lane->scope[s]); i++)
-                if (lane->scope[s]->entry[i].period < RL__LONG_PERIOD)
+                if (rl__entry_paces(lane->scope[s]->entry[i]) &&
+                    lane->scope[s]->entry[i]->period < RL__LONG_PERIOD)
                     return 1;
     return 0;
 }
@@ -83,16 +84,17 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
     follow_reports(lane, grant, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++)
-            rl__learn_recover_pace(&lane->scope[s]->entry[i], lesson, now);
+            rl__learn_recover_pace(lane->scope[s]->entry[i], lesson, now);
     if (answer->outcome != RL_OUTCOME_OK)
         return;
     widen_probe(lane);
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         rl__learn_make_room(lane->scope[s], lesson, now);
     if (lesson->traits->continuous && lesson->sole_model)
-        rl__learn_grow_unreported(lane->scope[1], now);
+        rl__learn_grow_unreported(lane->scope[RL__PROVIDER_SCOPE], now);
     if (lesson->traits->continuous)
-        rl__learn_grow_unreported(lane->scope[2], now);
+        for (size_t s = RL__FAMILY_SCOPE; s <= RL__MODEL_SCOPE; s++)
+            rl__learn_grow_unreported(lane->scope[s], now);
 }
 
 void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
@@ -102,12 +104,12 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
     follow_reports(lane, grant, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
-            struct rl__entry *entry = &lane->scope[s]->entry[i];
+            struct rl__entry *entry = lane->scope[s]->entry[i];
 
             if (!rl__learn_was_hit(answer, entry, lesson->traits))
                 continue;
             rl__learn_cut(entry, lesson, now);
-            rl__learn_lower_to(entry, lesson->cost.amount[entry->dimension], opens, now);
+            rl__learn_lower_to(entry, lesson->cost.amount[entry->rule.dimension], opens, now);
         }
     narrow_probe(lane, lesson->sent_at, now);
 }

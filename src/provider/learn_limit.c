@@ -42,7 +42,7 @@ uint64_t rl__learn_small_burst(const struct rl__entry *entry)
 {
     uint64_t small = rl__small_burst(entry->limit.amount, entry->limit.period);
 
-    if (entry->dimension == RL_REQUESTS || entry->learned.largest > entry->limit.amount / 32)
+    if (entry->rule.dimension == RL_REQUESTS || entry->learned.largest > entry->limit.amount / 32)
         return small;
     return rl__max(small, 4 * entry->learned.largest);
 }
@@ -53,8 +53,14 @@ rl_limit rl__learn_limit(const struct rl__entry *entry, const struct rl__traits 
     uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
     uint64_t amount =
         rl__min(entry->configured, entry->learned.reported != 0 ? reported : RL_NEVER);
-    rl_limit limit = rl__limit_first(traits, amount, entry->period);
+    rl_limit limit = entry->limit;
 
+    if (!entry->is_bucket) {
+        limit.amount = rl__min(amount, RL_AMOUNT_MAX);
+        limit.burst = rl__min(limit.burst, limit.amount);
+        return limit;
+    }
+    limit = rl__limit_first(traits, amount, entry->period);
     /* A share of a small number would round to nothing much: the period grows instead. */
     limit.period = rl__mul_div_up(entry->period, PACE_WHOLE, entry->learned.pace);
     /* A burst that has grown stays; it never exceeds the whole limit. */
@@ -85,7 +91,7 @@ void rl__learn_put(struct rl__entry *entry, const rl_limit *limit, rl_time now)
         return;
     /* What was used stays used. But a burst that is taken back was trust, not quota: giving it up
      * is no debt. */
-    if (limit->burst < entry->limit.burst && entry->period < RL__LONG_PERIOD)
+    if (entry->is_bucket && limit->burst < entry->limit.burst && entry->period < RL__LONG_PERIOD)
         rl_limiter_set_level(&entry->limiter, at_most(before.remaining, limit->burst), now);
     rl_limiter_snapshot(&entry->limiter, now, &after);
     rl__fetch_add(&entry->shift, (uint64_t)(after.remaining - before.remaining));
@@ -122,7 +128,7 @@ static uint64_t growth_allowed(struct rl__entry *entry, int proven, rl_time now)
     rl_duration trial = rl__max(TRIAL_TIME, rl__mul_sat(2, interval_of(entry))), step;
     uint64_t growth;
 
-    if (now < entry->learned.grow_not_before)
+    if (!entry->is_bucket || now < entry->learned.grow_not_before)
         return 0;
     step = growing_step(entry, now);
     if (rl__sub_sat(now, entry->learned.growing_since) < trial)
@@ -163,7 +169,7 @@ int rl__learn_is_binding(const struct rl__entry *entry, rl_time now)
 void rl__learn_grow_unreported(struct rl__scope *scope, rl_time now)
 {
     for (size_t i = 0; scope != NULL && i < rl__scope_count(scope); i++) {
-        struct rl__entry *entry = &scope->entry[i];
+        struct rl__entry *entry = scope->entry[i];
 
         if (entry->learned.most == 0 && entry->period < RL__LONG_PERIOD &&
             rl__learn_is_binding(entry, now))
@@ -176,13 +182,13 @@ void rl__learn_grow_unreported(struct rl__scope *scope, rl_time now)
 void rl__learn_make_room(struct rl__scope *scope, const struct rl__lesson *lesson, rl_time now)
 {
     for (size_t i = 0; scope != NULL && i < rl__scope_count(scope); i++) {
-        struct rl__entry *entry = &scope->entry[i];
-        uint64_t cost = lesson->cost.amount[entry->dimension];
+        struct rl__entry *entry = scope->entry[i];
+        uint64_t cost = lesson->cost.amount[entry->rule.dimension];
         rl_limit limit = entry->limit;
         rl_level before, after;
 
-        if (entry->dimension == RL_REQUESTS || entry->period >= RL__LONG_PERIOD ||
-            cost <= entry->learned.largest)
+        if (!entry->is_bucket || entry->rule.dimension == RL_REQUESTS ||
+            entry->period >= RL__LONG_PERIOD || cost <= entry->learned.largest)
             continue;
         entry->learned.largest = cost;
         limit.burst = rl__max(limit.burst, rl__learn_small_burst(entry));

@@ -16,7 +16,7 @@ static int report_says_empty(const rl_answer *answer, const struct rl__entry *en
     for (uint32_t i = 0; i < answer->report_count; i++) {
         const rl_limit_report *report = &answer->report[i];
 
-        if (report->dimension == entry->dimension &&
+        if (report->dimension == entry->rule.dimension &&
             rl__learn_window(report, traits) == entry->period &&
             (report->has & RL_HAS_REMAINING) != 0 && report->remaining == 0)
             return 1;
@@ -31,12 +31,14 @@ int rl__learn_was_hit(const rl_answer *answer, const struct rl__entry *entry,
 {
     rl_duration window = answer->limited_window;
 
+    if (!rl__entry_paces(entry))
+        return 0;
     if (window != 0 && traits->continuous)
         window = rl__max(window, RL_MINUTE); /* as in rl__learn_window() */
     if (window != 0 && window != entry->period)
         return 0;
     if (answer->limited_mask != 0)
-        return (answer->limited_mask >> entry->dimension & 1) != 0;
+        return (answer->limited_mask >> entry->rule.dimension & 1) != 0;
     return report_says_empty(answer, entry, traits) || entry->period < RL__LONG_PERIOD;
 }
 
@@ -64,6 +66,8 @@ void rl__learn_cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_
         rl__add_sat(now, NO_GROWTH_TIME << rl__min(entry->learned.cuts, 6));
     entry->learned.growing_since = 0;
     entry->learned.cuts++;
+    if (!entry->is_bucket)
+        return; /* the user has said how it is kept: only its amount is the provider's to say */
     entry->learned.pace = rl__max(entry->learned.pace * 99 / 100, PACE_FLOOR);
     limit = rl__learn_limit(entry, lesson->traits);
     if (entry->period < RL__LONG_PERIOD)

@@ -17,7 +17,7 @@ static uint64_t margin_of(const struct rl__entry *entry, const struct rl__traits
     uint64_t margin = rl__mul_div_up(entry->limit.amount, MARGIN_TIME, entry->limit.period);
 
     margin = rl__add_sat(margin, rl__mul_sat(4, cost));
-    if (entry->dimension != RL_REQUESTS && traits->step > 1)
+    if (entry->rule.dimension != RL_REQUESTS && traits->step > 1)
         margin = rl__add_sat(margin, traits->step);
     return rl__min(margin, entry->learned.most / MARGIN_SHARE);
 }
@@ -50,7 +50,7 @@ static int is_continuous(const struct rl__entry *entry, const struct rl__traits 
 static void watch_refill(struct rl__entry *entry, const rl_limit_report *report,
                          const struct rl__lesson *lesson, rl_time now)
 {
-    uint64_t cost = lesson->cost.amount[entry->dimension], gone;
+    uint64_t cost = lesson->cost.amount[entry->rule.dimension], gone;
 
     if (entry->learned.watched == 0 || report->remaining > entry->learned.watched_from) {
         entry->learned.watched = 1; /* the first one, or a new window */
@@ -99,7 +99,7 @@ static uint64_t taken_since(const struct rl__entry *entry, rl_time sent_at, rl_t
 static void follow_remaining(struct rl__entry *entry, const rl_limit_report *report, int64_t level,
                              const struct rl__lesson *lesson, rl_time now)
 {
-    uint64_t cost = lesson->cost.amount[entry->dimension], room;
+    uint64_t cost = lesson->cost.amount[entry->rule.dimension], room;
     int64_t reported;
 
     entry->learned.most = rl__max(entry->learned.most, rl__add_sat(report->remaining, cost));
@@ -165,17 +165,23 @@ static struct rl__entry *entry_for(struct rl__lane *lane, const rl_limit_report 
                                    struct rl__lesson *lesson, int *is_new, rl_time now)
 {
     rl_duration window = rl__learn_window(report, lesson->traits);
-    struct rl__scope *inner = lane->scope[2] != NULL ? lane->scope[2] : lane->scope[1];
+    struct rl__scope *provider = lane->scope[RL__PROVIDER_SCOPE];
+    struct rl__scope *family = lane->scope[RL__FAMILY_SCOPE];
+    struct rl__scope *model = lane->scope[RL__MODEL_SCOPE];
+    struct rl__scope *inner = model != NULL ? model : provider;
     struct rl__entry *entry = rl__scope_find(inner, report->dimension, window);
+    struct rl__rule rule = { .dimension = report->dimension };
     rl_limit limit;
 
     *is_new = 0;
+    if (entry == NULL && family != NULL)
+        entry = rl__scope_find(family, report->dimension, window);
     if (entry == NULL && lesson->sole_model)
-        entry = rl__scope_find(lane->scope[1], report->dimension, window);
+        entry = rl__scope_find(provider, report->dimension, window);
     if (entry != NULL || !lesson->auto_detect || (report->has & RL_HAS_LIMIT) == 0)
         return entry;
     limit = rl__limit_first(lesson->traits, rl__max(report->limit, passed(report, lesson)), window);
-    if (rl__scope_add(inner, report->dimension, &limit, RL_SOURCE_ANSWER, now, &entry) != RL_OK)
+    if (rl__scope_add(inner, &rule, &limit, RL_SOURCE_ANSWER, now, &entry) != RL_OK)
         return NULL;
     *is_new = 1;
     lesson->learned++;
@@ -215,7 +221,7 @@ void rl__learn_report(struct rl__lane *lane, const struct rl__grant *grant,
     struct rl__entry *entry;
     int64_t level;
 
-    if (report->dimension >= RL__COSTS)
+    if (report->dimension > RL_IMAGES)
         return;
     if ((entry = entry_for(lane, report, lesson, &is_new, now)) == NULL)
         return;

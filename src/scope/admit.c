@@ -6,11 +6,15 @@
 
 #include "base/arith.h"
 
-/* The innermost of the shared scopes is the provider's: entries in it and outside it belong to
- * several lanes. */
+/* Entries outside the model's own belong to several lanes. */
 static int is_shared(size_t scope_index)
 {
-    return scope_index + 1 < RL__LANE_SCOPES;
+    return scope_index < RL__MODEL_SCOPE;
+}
+
+static uint64_t amount_of(const struct rl__entry *entry)
+{
+    return rl__load(&entry->limiter.plan.word[0]); /* see rl_plan */
 }
 
 static void note(struct rl__refusal *refusal, enum rl__held_by by, struct rl__scope *scope,
@@ -18,7 +22,23 @@ static void note(struct rl__refusal *refusal, enum rl__held_by by, struct rl__sc
 {
     if (refusal->by != RL__HELD_BY_NOTHING && retry_at <= refusal->retry_at)
         return;
-    *refusal = (struct rl__refusal){ by, scope, entry, retry_at };
+    *refusal = (struct rl__refusal){ .by = by, .scope = scope, .entry = entry };
+    refusal->retry_at = retry_at;
+    if (scope != NULL)
+        refusal->name = scope->name;
+    if (entry != NULL) {
+        refusal->dimension = entry->rule.dimension;
+        refusal->amount = amount_of(entry);
+        refusal->period = entry->period;
+    }
+}
+
+/* Whatever else holds it back: this will never be. */
+static void note_hopeless(struct rl__refusal *refusal, struct rl__scope *scope,
+                          struct rl__entry *entry)
+{
+    refusal->by = RL__HELD_BY_NOTHING;
+    note(refusal, RL__HELD_BY_LIMIT, scope, entry, RL_NEVER);
 }
 
 static void ask_gates(struct rl__lane *lane, rl_time now, struct rl__refusal *refusal)
@@ -41,24 +61,30 @@ static void ask_queue(struct rl__entry *entry, struct rl__scope *scope, uint64_t
         note(refusal, RL__HELD_BY_QUEUE, scope, entry, rl__load(&entry->parked_until));
 }
 
+/* What has to be there for so much: of a limit that lends, no more than all of it. */
+static uint64_t at_once(const struct rl__entry *entry, uint64_t amount)
+{
+    return entry->rule.borrow ? rl__min(amount, amount_of(entry)) : amount;
+}
+
 static rl_status ask_scope(struct rl__scope *scope, int shared, const struct rl__cost *cost,
                            uint64_t sequence, rl_time now, struct rl__refusal *refusal)
 {
     size_t count = rl__scope_count(scope);
 
     for (size_t i = 0; i < count; i++) {
-        struct rl__entry *entry = &scope->entry[i];
-        uint64_t amount = cost->amount[entry->dimension];
+        struct rl__entry *entry = scope->entry[i];
+        uint64_t amount = rl__rule_reserve(&entry->rule, cost);
         rl_time retry_at;
         rl_status st;
 
-        if (amount == 0)
+        if (amount == 0 || entry->rule.shadow)
             continue;
         if (shared)
             ask_queue(entry, scope, sequence, refusal);
-        st = rl_limiter_peek(&entry->limiter, amount, now, &retry_at);
+        st = rl_limiter_peek(&entry->limiter, at_once(entry, amount), now, &retry_at);
         if (st == RL_E_TOO_LARGE) {
-            *refusal = (struct rl__refusal){ RL__HELD_BY_LIMIT, scope, entry, RL_NEVER };
+            note_hopeless(refusal, scope, entry);
             return st;
         }
         if (st == RL_WAIT)
@@ -67,10 +93,10 @@ static rl_status ask_scope(struct rl__scope *scope, int shared, const struct rl_
     return RL_OK;
 }
 
-rl_status rl__admit_peek(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
-                         rl_time now, struct rl__refusal *refusal)
+/* Asks the lane and takes nothing; what tenants said is in `refusal`. */
+static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
+                          rl_time now, struct rl__refusal *refusal)
 {
-    *refusal = (struct rl__refusal){ RL__HELD_BY_NOTHING, NULL, NULL, 0 };
     for (size_t i = 0; i < RL__LANE_SCOPES; i++) {
         rl_status st = lane->scope[i] == NULL
                            ? RL_OK
@@ -90,10 +116,11 @@ int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
 {
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
-            const struct rl__entry *entry = &lane->scope[s]->entry[i];
+            const struct rl__entry *entry = lane->scope[s]->entry[i];
+            uint64_t amount = rl__rule_reserve(&entry->rule, cost);
 
-            if (cost->amount[entry->dimension] > rl__load(&entry->limiter.plan.word[0]))
-                return 0; /* the amount; see rl_plan */
+            if (!entry->rule.shadow && at_once(entry, amount) > amount_of(entry))
+                return 0;
         }
     return 1;
 }
@@ -103,10 +130,27 @@ static void give_back(struct rl__lane *lane, const struct rl__cost *cost,
 {
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; i < taken->count[s]; i++) {
-            struct rl__entry *entry = &lane->scope[s]->entry[i];
+            struct rl__entry *entry = lane->scope[s]->entry[i];
 
-            rl_limiter_give_back(&entry->limiter, cost->amount[entry->dimension], now);
+            rl_limiter_settle(&entry->limiter, rl__rule_reserve(&entry->rule, cost), 0, now, now);
         }
+}
+
+static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time now,
+                            rl_time *retry_at)
+{
+    uint64_t first = at_once(entry, amount);
+    rl_status st = rl_limiter_take(&entry->limiter, first, now, retry_at);
+
+    if (st == RL_OK) {
+        rl_limiter_charge(&entry->limiter, amount - first, now);
+        return RL_OK;
+    }
+    if (!entry->rule.shadow)
+        return st;
+    rl_limiter_charge(&entry->limiter, rl__min(amount, amount_of(entry)), now);
+    rl__fetch_add(&entry->shadowed, 1);
+    return RL_OK;
 }
 
 static rl_status take_scope(struct rl__scope *scope, const struct rl__cost *cost, rl_time now,
@@ -115,13 +159,13 @@ static rl_status take_scope(struct rl__scope *scope, const struct rl__cost *cost
     size_t count = rl__scope_count(scope);
 
     for (size_t i = 0; i < count; i++) {
-        struct rl__entry *entry = &scope->entry[i];
+        struct rl__entry *entry = scope->entry[i];
         rl_time retry_at;
-        rl_status st =
-            rl_limiter_take(&entry->limiter, cost->amount[entry->dimension], now, &retry_at);
+        rl_status st = take_entry(entry, rl__rule_reserve(&entry->rule, cost), now, &retry_at);
 
         if (st != RL_OK) {
-            *refusal = (struct rl__refusal){ RL__HELD_BY_LIMIT, scope, entry, retry_at };
+            refusal->by = RL__HELD_BY_NOTHING;
+            note(refusal, RL__HELD_BY_LIMIT, scope, entry, retry_at);
             return st;
         }
         *taken = (uint8_t)(i + 1);
@@ -132,7 +176,7 @@ static rl_status take_scope(struct rl__scope *scope, const struct rl__cost *cost
 static rl_status take_all(struct rl__lane *lane, const struct rl__cost *cost, rl_time now,
                           struct rl__taken *taken, struct rl__refusal *refusal)
 {
-    *taken = (struct rl__taken){ { 0 } };
+    *taken = (struct rl__taken){ .tenants = 0 };
     for (size_t s = 0; s < RL__LANE_SCOPES; s++) {
         rl_status st = lane->scope[s] == NULL
                            ? RL_OK
@@ -146,13 +190,114 @@ static rl_status take_all(struct rl__lane *lane, const struct rl__cost *cost, rl
     return RL_OK;
 }
 
-rl_status rl__admit(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
-                    rl_time now, struct rl__taken *taken, struct rl__refusal *refusal)
+/* ---- tenants ---- */
+
+struct holding {
+    struct rl__held_tenant of[RL__TENANT_KINDS];
+};
+
+static int has_limits(const struct rl__who *who, size_t kind)
 {
-    rl_status st = rl__admit_peek(lane, cost, sequence, now, refusal);
+    return who->hash[kind] != 0 && rl__tenants_active(&who->tenants[kind]);
+}
+
+/* From the last to the first. */
+static void let_go(struct holding *holding, size_t held)
+{
+    while (held > 0)
+        rl__tenant_let_go(&holding->of[--held]);
+}
+
+/* In the order of kinds, always: so locks nest. */
+static rl_status hold_all(const struct rl__who *who, rl_time now, struct holding *holding)
+{
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
+        rl_status st = RL_OK;
+
+        holding->of[k].shard = NULL;
+        if (has_limits(who, k))
+            st =
+                rl__tenant_hold(&who->tenants[k], who->hash[k], who->tier[k], now, &holding->of[k]);
+        if (st != RL_OK) {
+            let_go(holding, k);
+            return st;
+        }
+    }
+    return RL_OK;
+}
+
+static void note_tenant(struct rl__refusal *refusal, const struct rl__held_tenant *held,
+                        const struct rl__tier_limit *limit, rl_time retry_at)
+{
+    if (refusal->by != RL__HELD_BY_NOTHING && retry_at <= refusal->retry_at)
+        return;
+    *refusal = (struct rl__refusal){ .by = RL__HELD_BY_LIMIT,
+                                     .retry_at = retry_at,
+                                     .name = held->tier->label,
+                                     .amount = limit->made.plan.word[0],
+                                     .period = limit->limit.period,
+                                     .dimension = limit->rule.dimension,
+                                     .is_tenant = 1 };
+}
+
+/* Takes on copies: nothing is in force before commit_all(). */
+static rl_status take_tenants(struct holding *holding, const struct rl__cost *cost, rl_time now,
+                              struct rl__refusal *refusal)
+{
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
+        const struct rl__tier_limit *by = NULL;
+        rl_time retry_at;
+        rl_status st;
+
+        if (holding->of[k].shard == NULL)
+            continue;
+        st = rl__tenant_take(&holding->of[k], cost, now, &by, &retry_at);
+        if (st == RL_E_TOO_LARGE)
+            refusal->by = RL__HELD_BY_NOTHING;
+        if (st != RL_OK)
+            note_tenant(refusal, &holding->of[k], by, retry_at);
+        if (st == RL_E_TOO_LARGE)
+            return st;
+    }
+    return RL_OK;
+}
+
+static void commit_all(struct holding *holding, struct rl__taken *taken)
+{
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        if (holding->of[k].shard != NULL) {
+            rl__tenant_commit(&holding->of[k]);
+            taken->tenants |= (uint8_t)(1u << k);
+        }
+}
+
+static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
+                            const struct rl__cost *cost, uint64_t sequence, rl_time now,
+                            struct rl__taken *taken, struct rl__refusal *refusal)
+{
+    rl_status st = take_tenants(holding, cost, now, refusal);
 
     if (st == RL_OK)
+        st = ask_lane(lane, cost, sequence, now, refusal);
+    if (st == RL_OK)
         st = take_all(lane, cost, now, taken, refusal);
+    if (st == RL_OK)
+        commit_all(holding, taken);
+    return st;
+}
+
+rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
+                    uint64_t sequence, rl_time now, struct rl__taken *taken,
+                    struct rl__refusal *refusal)
+{
+    struct holding holding;
+    rl_status st;
+
+    *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+    if ((st = hold_all(who, now, &holding)) != RL_OK)
+        return st;
+    st = admit_held(lane, &holding, cost, sequence, now, taken, refusal);
+    let_go(&holding, RL__TENANT_KINDS);
     if (st == RL_OK)
         rl__fetch_add(&lane->in_flight, 1);
     return st;

@@ -15,28 +15,34 @@ enum rl__held_by {
 
 struct rl__refusal {
     enum rl__held_by by;
-    struct rl__scope *scope; /* of the gate or the limiter; NULL: neither */
-    struct rl__entry *entry; /* NULL: not a limiter */
+    struct rl__scope *scope; /* of the gate or the limiter; NULL: neither, or a tenant's */
+    struct rl__entry *entry; /* NULL: not a limiter, or a tenant's */
     rl_time retry_at; /* when all would agree, as far as is known; RL_NEVER: after an answer */
+    /* Of a limiter: */
+    const char *name;
+    uint64_t amount;
+    rl_duration period;
+    uint32_t dimension;
+    uint32_t is_tenant; /* it holds back this one tenant, and nobody else */
 };
 
 /* From how many entries of each scope a grant was taken: one that is found later owes nothing to
  * it. */
 struct rl__taken {
     uint8_t count[RL__LANE_SCOPES];
+    uint8_t tenants; /* bit n: from the tenant of kind n */
 };
 
 /*
- * Takes `cost` everywhere. `sequence` is the arrival number of the asker: waiters with smaller ones
- * at shared places are not overtaken; RL_NEVER overtakes nobody. RL_OK, RL_WAIT or RL_E_TOO_LARGE;
- * *refusal is written unless RL_OK.
+ * Takes `cost` everywhere: from the tenants in `who`, and in the lane. `sequence` is the arrival
+ * number of the asker: waiters with smaller ones at shared places are not overtaken; RL_NEVER
+ * overtakes nobody. RL_OK, RL_WAIT or RL_E_TOO_LARGE; RL_E_TABLE_FULL or RL_E_NOMEM for a tenant
+ * there is no room for. *refusal is written unless RL_OK.
  */
-rl_status rl__admit(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
-                    rl_time now, struct rl__taken *taken, struct rl__refusal *refusal);
-/* Asks and takes nothing. */
-rl_status rl__admit_peek(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
-                         rl_time now, struct rl__refusal *refusal);
-/* Whether no limit is smaller than `cost`, so that waiting may help. */
+rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
+                    uint64_t sequence, rl_time now, struct rl__taken *taken,
+                    struct rl__refusal *refusal);
+/* Whether no limit of the lane is smaller than `cost`, so that waiting may help. */
 int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost);
 
 #endif

@@ -9,42 +9,35 @@
 _Static_assert(sizeof(struct rl__grant) <= sizeof(((rl_permit *)0)->private_),
                "a grant must fit its permit");
 
-/* Snapshots 0-4 belong to the innermost scope, 5-7 to the provider's: these are what answers speak
- * of. */
-static int snapshot_index(const struct rl__lane *lane, size_t scope, size_t entry)
-{
-    static const int first[RL__LANE_SCOPES] = { -1, 5, 0 };
-    static const size_t room[RL__LANE_SCOPES] = { 0, 3, 5 };
-
-    (void)lane;
-    return entry < room[scope] ? first[scope] + (int)entry : -1;
-}
-
+/* Innermost scope first. */
 static void take_snapshots(struct rl__grant *grant, const struct rl__taken *taken, rl_time now)
 {
-    for (size_t i = 0; i < RL__SNAPSHOTS; i++)
-        grant->snapshot[i] = RL__NO_SNAPSHOT;
-    for (size_t s = 1; s < RL__LANE_SCOPES; s++)
-        for (size_t i = 0; i < taken->count[s]; i++) {
-            int index = snapshot_index(grant->lane, s, i);
-            const struct rl__entry *entry = &grant->lane->scope[s]->entry[i];
+    size_t count = 0;
+
+    for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
+        for (size_t i = 0; i < taken->count[s] && count < RL__SNAPSHOTS; i++) {
+            const struct rl__entry *entry = grant->lane->scope[s]->entry[i];
             rl_level level;
 
-            if (index < 0)
-                break;
             rl_limiter_snapshot(&entry->limiter, now, &level);
-            grant->snapshot[index] = level.remaining - rl__entry_shift(entry);
+            grant->snapshot[count++] = level.remaining - rl__entry_shift(entry);
         }
+    while (count < RL__SNAPSHOTS)
+        grant->snapshot[count++] = RL__NO_SNAPSHOT;
 }
 
-void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__cost *cost,
-                      const struct rl__taken *taken, rl_time now)
+void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__who *who,
+                      const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
 {
     struct rl__grant grant = { .lane = lane, .taken = *taken };
 
     grant.input_ratio = (uint16_t)cost->input_ratio;
     grant.input = cost->amount[RL_INPUT_TOKENS];
     grant.output = cost->amount[RL_OUTPUT_TOKENS];
+    grant.money = cost->amount[RL_MONEY];
+    grant.images = (uint8_t)cost->amount[RL_IMAGES];
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        grant.tenant[k] = (taken->tenants >> k & 1) != 0 ? who->hash[k] : 0;
     take_snapshots(&grant, taken, now);
     permit->granted_at = now;
     permit->retry_at = RL_NEVER;
@@ -54,15 +47,12 @@ void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl_
 
 void rl__permit_refused(rl_permit *permit, const struct rl__refusal *refusal)
 {
-    struct rl__refused refused = { .by = (uint32_t)refusal->by };
+    struct rl__refused refused = { .scope = refusal->name,
+                                   .by = (uint32_t)refusal->by,
+                                   .dimension = refusal->dimension,
+                                   .amount = refusal->amount,
+                                   .period = refusal->period };
 
-    if (refusal->scope != NULL)
-        refused.scope = refusal->scope->name;
-    if (refusal->entry != NULL) {
-        refused.dimension = refusal->entry->dimension;
-        refused.amount = rl__load(&refusal->entry->limiter.plan.word[0]);
-        refused.period = refusal->entry->period;
-    }
     memcpy(permit->private_, &refused, sizeof refused);
 }
 
@@ -81,11 +71,15 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
     memcpy(grant, permit->private_, sizeof *grant);
     if (grant->lane == NULL)
         return 0;
+    *cost = (struct rl__cost){ .input_ratio = grant->input_ratio };
     cost->amount[RL_REQUESTS] = 1;
+    cost->amount[RL_CONCURRENCY] = 1;
     cost->amount[RL_TOKENS] = permit->reserved_tokens;
     cost->amount[RL_INPUT_TOKENS] = grant->input;
+    cost->amount[RL__WHOLE_INPUT] = grant->input;
     cost->amount[RL_OUTPUT_TOKENS] = grant->output;
-    cost->input_ratio = grant->input_ratio;
+    cost->amount[RL_MONEY] = grant->money;
+    cost->amount[RL_IMAGES] = grant->images;
     memset(permit->private_, 0, sizeof permit->private_);
     one_less(&grant->lane->in_flight);
     return 1;
@@ -93,38 +87,51 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
 
 /* What was used beyond the reservation becomes debt, but of one period at most: more than a whole
  * limit cannot have passed the provider, and a wrong number must not close us for years. */
-static void book(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_time now)
+static void book(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_time at, rl_time now)
 {
     uint64_t most = rl__load(&entry->limiter.plan.word[0]); /* the amount; see rl_plan */
 
-    if (used > reserved)
-        rl_limiter_charge(&entry->limiter, rl__min(used - reserved, most), now);
-    else if (used < reserved)
-        rl_limiter_give_back(&entry->limiter, reserved - used, now);
+    rl_limiter_settle(&entry->limiter, reserved, rl__min(used, rl__add_sat(reserved, most)), at,
+                      now);
 }
 
-void rl__grant_settle(const struct rl__grant *grant, const struct rl__cost *reserved,
-                      const struct rl__cost *used, rl_time now)
+static void settle_tenants(const struct rl__grant *grant, struct rl__tenants *tenants,
+                           const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
+                           rl_time now)
+{
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
+        struct rl__held_tenant held;
+
+        if (grant->tenant[k] == 0 || !rl__tenant_hold_known(&tenants[k], grant->tenant[k], &held))
+            continue;
+        rl__tenant_settle(&held, reserved, used, at, now);
+        rl__tenant_let_go(&held);
+    }
+}
+
+void rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
+                      const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
+                      rl_time now)
 {
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; i < grant->taken.count[s]; i++) {
-            struct rl__entry *entry = &grant->lane->scope[s]->entry[i];
+            struct rl__entry *entry = grant->lane->scope[s]->entry[i];
 
-            book(entry, reserved->amount[entry->dimension], used->amount[entry->dimension], now);
+            book(entry, rl__rule_reserve(&entry->rule, reserved),
+                 rl__rule_settle(&entry->rule, used), at, now);
         }
+    settle_tenants(grant, tenants, reserved, used, at, now);
 }
 
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry)
 {
-    for (size_t s = 1; s < RL__LANE_SCOPES; s++)
-        for (size_t i = 0; i < grant->taken.count[s]; i++) {
-            int index = snapshot_index(grant->lane, s, i);
+    size_t index = 0;
 
-            if (&grant->lane->scope[s]->entry[i] != entry)
-                continue;
-            if (index < 0 || grant->snapshot[index] == RL__NO_SNAPSHOT)
-                return RL__NO_SNAPSHOT;
-            return grant->snapshot[index] + rl__entry_shift(entry);
-        }
+    for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
+        for (size_t i = 0; i < grant->taken.count[s] && index < RL__SNAPSHOTS; i++, index++)
+            if (grant->lane->scope[s]->entry[i] == entry)
+                return grant->snapshot[index] == RL__NO_SNAPSHOT
+                           ? RL__NO_SNAPSHOT
+                           : grant->snapshot[index] + rl__entry_shift(entry);
     return RL__NO_SNAPSHOT;
 }

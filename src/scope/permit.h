@@ -5,7 +5,7 @@
 
 #include "scope/admit.h"
 
-#define RL__SNAPSHOTS   8
+#define RL__SNAPSHOTS   5
 #define RL__NO_SNAPSHOT INT64_MIN
 
 /* The private words of a permit, spelled out. */
@@ -13,12 +13,14 @@ struct rl__grant {
     struct rl__lane *lane; /* NULL: no grant, or ended */
     uint64_t input;        /* reserved */
     uint64_t output;
-    struct rl__taken taken;
-    uint8_t unused;
+    uint64_t money;
     uint16_t input_ratio; /* see struct rl__cost */
-    uint16_t unused_too;
+    struct rl__taken taken;
+    uint8_t images;
+    uint64_t tenant[RL__TENANT_KINDS]; /* hashes; 0: none */
     /* The level of each limiter right after the grant, less the corrections made until then: what a
-     * report on this request's arrival has to be compared with. */
+     * report on this request's arrival has to be compared with. The innermost scope's first, then
+     * the provider's, as far as there is room. */
     int64_t snapshot[RL__SNAPSHOTS];
 };
 
@@ -34,14 +36,15 @@ struct rl__refused {
 void rl__permit_refused(rl_permit *permit, const struct rl__refusal *refusal);
 
 /* Fills a permit after rl__admit() said yes. */
-void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__cost *cost,
-                      const struct rl__taken *taken, rl_time now);
+void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__who *who,
+                      const struct rl__cost *cost, const struct rl__taken *taken, rl_time now);
 /* Takes the grant out of the permit: from here on the permit has ended. 0: it had ended before. */
 int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost *cost);
-/* Books the difference between what was reserved and what was used, in every limiter that was
- * charged. */
-void rl__grant_settle(const struct rl__grant *grant, const struct rl__cost *reserved,
-                      const struct rl__cost *used, rl_time now);
+/* Books the difference between what was reserved at `at` and what was used, in every limiter that
+ * was charged; `tenants` as in struct rl__who. */
+void rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
+                      const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
+                      rl_time now);
 /* The level that our own books show for that entry at the time of the grant, corrections made since
  * then included. RL__NO_SNAPSHOT: the entry is younger than the grant. */
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry);

@@ -13,20 +13,39 @@ rl_status rl__registry_init(struct rl__registry *registry, struct rl__env *env)
     registry->key.word[0] = rl__random(env);
     registry->key.word[1] = rl__random(env);
     registry->global.name = "global";
+    registry->global.env = env;
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        if ((st = rl__tenants_init(&registry->tenants[k], env, &registry->key)) != RL_OK)
+            return st;
     if ((st = rl__mutex_init(&registry->lock)) == RL_OK)
         registry->ready = 1;
     return st;
 }
 
+static void free_families(struct rl__registry *registry, struct rl__provider *provider)
+{
+    while (provider->families != NULL) {
+        struct rl__family *family = provider->families;
+
+        provider->families = family->next;
+        rl__scope_deinit(&family->scope);
+        rl__free(registry->env, family->name);
+        rl__free(registry->env, family);
+    }
+}
+
 static void free_provider(struct rl__registry *registry, struct rl__provider *provider)
 {
+    free_families(registry, provider);
     rl__mutex_deinit(&provider->learning);
+    rl__scope_deinit(&provider->scope);
     rl__free(registry->env, provider->name);
     rl__free(registry->env, provider);
 }
 
 static void free_node(struct rl__registry *registry, struct rl__lane_node *node)
 {
+    rl__scope_deinit(&node->scope);
     rl__free(registry->env, node->name);
     rl__free(registry->env, node);
 }
@@ -45,6 +64,9 @@ void rl__registry_deinit(struct rl__registry *registry)
         registry->providers = provider->next;
         free_provider(registry, provider);
     }
+    rl__scope_deinit(&registry->global);
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        rl__tenants_deinit(&registry->tenants[k]);
     if (registry->ready)
         rl__mutex_deinit(&registry->lock);
     registry->ready = 0;
@@ -133,6 +155,7 @@ static rl_status new_provider(struct rl__registry *registry, const struct lane_n
     }
     provider->name = rl__copy_text(registry->env, name->provider, name->provider_length);
     provider->scope.name = provider->name;
+    provider->scope.env = registry->env;
     st = provider->name == NULL ? RL_E_NOMEM : registry->furnish_provider(registry->user, provider);
     if (st != RL_OK) {
         free_provider(registry, provider);
@@ -171,14 +194,42 @@ static char *joined_name(struct rl__registry *registry, const struct lane_name *
     return text;
 }
 
+rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
+                              const char *pattern, const void *settings, struct rl__family **out)
+{
+    struct lane_name name = { .provider = provider->name, .model = pattern };
+    struct rl__family *family = provider->families;
+
+    while (family != NULL && family->settings != settings)
+        family = family->next;
+    if (family == NULL) {
+        name.provider_length = strlen(provider->name);
+        name.model_length = strlen(pattern);
+        if ((family = rl__alloc_zeroed(registry->env, 1, sizeof *family)) == NULL)
+            return RL_E_NOMEM;
+        if ((family->name = joined_name(registry, &name)) == NULL) {
+            rl__free(registry->env, family);
+            return RL_E_NOMEM;
+        }
+        family->scope.name = family->name;
+        family->scope.env = registry->env;
+        family->settings = settings;
+        family->next = provider->families;
+        provider->families = family;
+    }
+    *out = family;
+    return RL_OK;
+}
+
 static void lay_lane(struct rl__registry *registry, struct rl__provider *provider,
                      struct rl__lane_node *node, const struct lane_name *name)
 {
     node->provider_length = name->provider_length;
     node->scope.name = node->name;
-    node->lane.scope[0] = &registry->global;
-    node->lane.scope[1] = &provider->scope;
-    node->lane.scope[2] = name->model_length > 0 ? &node->scope : NULL;
+    node->scope.env = registry->env;
+    node->lane.scope[RL__GLOBAL_SCOPE] = &registry->global;
+    node->lane.scope[RL__PROVIDER_SCOPE] = &provider->scope;
+    node->lane.scope[RL__MODEL_SCOPE] = name->model_length > 0 ? &node->scope : NULL;
     node->lane.provider = provider;
     node->lane.probe_window = RL_NEVER;
     node->lane.input_ratio = 1024;

@@ -21,7 +21,16 @@ struct rl__provider {
     uint64_t model_count;      /* lanes with a model; atomic */
     struct rl__mutex learning; /* guards what scope.h says it does, in this provider's scopes */
     struct rl__scope scope;
+    struct rl__family *families;
     struct rl__provider *next;
+};
+
+/* Models that share limits. */
+struct rl__family {
+    struct rl__scope scope;
+    char *name; /* "openai/gpt-4o-*" */
+    const void *settings;
+    struct rl__family *next;
 };
 
 struct rl__lane_node {
@@ -37,6 +46,7 @@ struct rl__registry {
     struct rl__env *env;
     struct rl__hash_key key;
     struct rl__scope global;
+    struct rl__tenants tenants[RL__TENANT_KINDS];
     struct rl__mutex lock; /* for adding; published nodes never change place */
     struct rl__lane_node *bucket[RL__BUCKETS];
     struct rl__lane_node *lanes; /* all, newest first */
@@ -53,6 +63,9 @@ struct rl__registry {
 
 rl_status rl__registry_init(struct rl__registry *registry, struct rl__env *env);
 void rl__registry_deinit(struct rl__registry *registry);
+/* The provider's family for these settings, made if need be. Under the registry's lock. */
+rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
+                              const char *pattern, const void *settings, struct rl__family **out);
 /* model NULL or "": the provider as a whole. RL_E_INVALID: a name is missing, too long or has
  * control characters; RL_E_TABLE_FULL, RL_E_NOMEM, or what furnishing says. */
 rl_status rl__registry_lane(struct rl__registry *registry, const char *provider, const char *model,

@@ -10,27 +10,35 @@
 #define LLMRL_SRC_SCOPE_H
 
 #include "base/atomic.h"
+#include "base/env.h"
 #include "base/heap.h"
+#include "scope/rule.h"
+#include "scope/tenants.h"
 
 #include <llmrl/limiter.h>
 #include <llmrl/llmrl.h>
 
-#define RL__SCOPE_ENTRIES 12
-#define RL__LANE_SCOPES   3 /* global, provider, model */
+#define RL__SCOPE_ENTRIES 32
 
-/* Dimensions that a request has a cost in. */
-#define RL__COSTS 4
-struct rl__cost {
-    uint64_t amount[RL__COSTS]; /* by rl_dimension */
-    uint64_t input_ratio;       /* what the estimate of the input was multiplied by, in 1/1024 */
+/* The scopes of a lane, outermost first. A family is a pattern of models that share its limits. */
+enum rl__lane_scope {
+    RL__GLOBAL_SCOPE,
+    RL__PROVIDER_SCOPE,
+    RL__FAMILY_SCOPE,
+    RL__MODEL_SCOPE,
+    RL__LANE_SCOPES
 };
 
 /* One limit at work in a scope, with what was learned about it. */
 struct rl__entry {
-    uint32_t dimension;
+    struct rl__rule rule;
     uint32_t source;     /* an rl_source */
+    uint32_t is_bucket;  /* a token bucket whose burst learning may move; else only the amount */
     rl_duration period;  /* as named; the one in force may be longer */
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
+    uint64_t shadowed;   /* requests that a limit in shadow mode would have held back; atomic */
+    uint64_t *words;     /* owned: a state that is larger than a limiter; else NULL */
+    char *zone;          /* owned copy of limit.zone; NULL: none */
     rl_limiter limiter;
     rl_limit limit; /* in force; learning lock */
     /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.
@@ -67,16 +75,18 @@ struct rl__entry {
 };
 
 struct rl__scope {
-    const char *name; /* "global", "openai", "openai/gpt-4o-mini" */
+    const char *name;    /* "global", "openai", "openai/gpt-4o-mini" */
+    struct rl__env *env; /* of the registry */
     uint64_t entry_count;
-    struct rl__entry entry[RL__SCOPE_ENTRIES];
-    uint64_t closed_until; /* the gate; 0: open. Only ever raised */
+    struct rl__entry *entry[RL__SCOPE_ENTRIES]; /* owned */
+    uint64_t closed_until;                      /* the gate; 0: open. Only ever raised */
 };
 
-/* A request's way: the scopes it passes, outermost first, and who waits for it. */
+/* A request's way: the scopes it passes, and who waits for it. */
 struct rl__lane {
-    struct rl__scope *scope[RL__LANE_SCOPES]; /* the last may be NULL: no model named */
-    void *provider;                           /* context's; opaque here */
+    struct rl__scope
+        *scope[RL__LANE_SCOPES]; /* the last two may be NULL: no family, no model named */
+    void *provider;              /* context's; opaque here */
     uint64_t in_flight;
     /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
      * writes. */
@@ -97,9 +107,19 @@ struct rl__lane {
     int due;                  /* in the heap of due lanes, else of sleeping ones */
 };
 
-/* Adds a limiter, full. RL_E_TABLE_FULL, RL_E_INVALID. */
-rl_status rl__scope_add(struct rl__scope *scope, uint32_t dimension, const rl_limit *limit,
+/* Whose a request is, beside its lane: hashes of ids, 0: nobody's; tiers that it names, -1: none.
+ */
+struct rl__who {
+    struct rl__tenants *tenants; /* of each kind */
+    uint64_t hash[RL__TENANT_KINDS];
+    int32_t tier[RL__TENANT_KINDS];
+};
+
+/* Adds a limiter. RL_E_TABLE_FULL, RL_E_NOMEM, or as rl_limiter_init(). */
+rl_status rl__scope_add(struct rl__scope *scope, const struct rl__rule *rule, const rl_limit *limit,
                         uint32_t source, rl_time now, struct rl__entry **out);
+/* Frees what it holds. */
+void rl__scope_deinit(struct rl__scope *scope);
 /* The entry for that dimension and period; NULL: none. */
 struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl_duration period);
 static inline size_t rl__scope_count(const struct rl__scope *scope)
@@ -110,6 +130,12 @@ static inline size_t rl__scope_count(const struct rl__scope *scope)
 /* The burst that a limit starts with before anything is known: what 50 ms of its rate give, at
  * least one unit, so that a late wake-up costs nothing. */
 uint64_t rl__small_burst(uint64_t amount, rl_duration period);
+
+/* Whether it holds back what a provider would refuse for its rate: answers speak of such. */
+static inline int rl__entry_paces(const struct rl__entry *entry)
+{
+    return !entry->rule.shadow && !entry->rule.weighed && entry->rule.dimension <= RL_IMAGES;
+}
 
 static inline int64_t rl__entry_shift(const struct rl__entry *entry)
 {

@@ -14,6 +14,8 @@
 
 #define NOW (1000 * RL_SECOND)
 
+static const struct rl__who nobody;
+
 struct world {
     struct vclock clock;
     struct rl__env env;
@@ -76,13 +78,18 @@ static struct rl__entry *add(struct rl__scope *scope, uint32_t dimension, uint64
     limit.amount = amount;
     limit.period = RL_MINUTE;
     limit.burst = burst;
-    assert_int_equal(rl__scope_add(scope, dimension, &limit, RL_SOURCE_CONFIG, NOW, &entry), RL_OK);
+    assert_int_equal(rl__scope_add(scope, &(struct rl__rule){ .dimension = dimension }, &limit,
+                                   RL_SOURCE_CONFIG, NOW, &entry),
+                     RL_OK);
     return entry;
 }
 
 static struct rl__cost cost_of(uint64_t tokens)
 {
-    return (struct rl__cost){ .amount = { 1, tokens, tokens / 2, tokens - tokens / 2 } };
+    return (struct rl__cost){
+        .amount = { 1, tokens, tokens / 2,
+                    tokens - tokens / 2, [RL_CONCURRENCY] = 1, [RL__WHOLE_INPUT] = tokens / 2 }
+    };
 }
 
 static void one_name_is_one_lane(void **state)
@@ -138,25 +145,26 @@ static void a_refusal_changes_no_word(void **state)
     struct rl__lane *lane = lane_of(world, "openai", "gpt");
     struct rl__entry *entry[4] = { add(&world->registry.global, RL_REQUESTS, 60, 10),
                                    add(lane->scope[1], RL_TOKENS, 6000, 1000),
-                                   add(lane->scope[2], RL_REQUESTS, 60, 1),
-                                   add(lane->scope[2], RL_OUTPUT_TOKENS, 6000, 500) };
+                                   add(lane->scope[RL__MODEL_SCOPE], RL_REQUESTS, 60, 1),
+                                   add(lane->scope[RL__MODEL_SCOPE], RL_OUTPUT_TOKENS, 6000, 500) };
     struct rl__cost cost = cost_of(100);
     struct rl__refusal refusal;
     struct rl__taken taken;
     uint64_t before[4];
 
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
     for (int i = 0; i < 4; i++)
         before[i] = entry[i]->limiter.word[0];
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
     for (int i = 0; i < 4; i++)
         assert_int_equal(entry[i]->limiter.word[0], before[i]);
     assert_ptr_equal(refusal.entry, entry[2]);
     assert_int_equal(refusal.by, RL__HELD_BY_LIMIT);
     assert_int_equal(refusal.retry_at, NOW + RL_SECOND);
     assert_int_equal(lane->in_flight, 1);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW + RL_SECOND - 1, &taken, &refusal), RL_WAIT);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW + RL_SECOND, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW + RL_SECOND - 1, &taken, &refusal),
+                     RL_WAIT);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW + RL_SECOND, &taken, &refusal), RL_OK);
 }
 
 /* SEED-BUGS 2: every declared limit is enforced, tokens too. And the latest of all times is the one
@@ -170,9 +178,9 @@ static void all_limits_hold_and_the_latest_decides(void **state)
     struct rl__refusal refusal;
     struct rl__taken taken;
 
-    add(lane->scope[2], RL_REQUESTS, 60, 1);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    add(lane->scope[RL__MODEL_SCOPE], RL_REQUESTS, 60, 1);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
     assert_ptr_equal(refusal.entry, tokens);
     assert_int_equal(refusal.retry_at, NOW + 10 * RL_SECOND);
 }
@@ -181,13 +189,13 @@ static void too_large_is_said_at_once_even_behind_a_gate(void **state)
 {
     struct world *world = *state;
     struct rl__lane *lane = lane_of(world, "openai", "gpt");
-    struct rl__entry *tokens = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
     struct rl__cost cost = cost_of(1001);
     struct rl__refusal refusal;
     struct rl__taken taken;
 
     lane->scope[1]->closed_until = NOW + RL_HOUR;
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_E_TOO_LARGE);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_E_TOO_LARGE);
     assert_ptr_equal(refusal.entry, tokens);
 }
 
@@ -200,15 +208,15 @@ static void a_closed_gate_holds_everybody_below_it(void **state)
     struct rl__refusal refusal;
     struct rl__taken taken;
 
-    a->scope[2]->closed_until = NOW + RL_SECOND;
-    assert_int_equal(rl__admit(a, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    a->scope[RL__MODEL_SCOPE]->closed_until = NOW + RL_SECOND;
+    assert_int_equal(rl__admit(a, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
     assert_int_equal(refusal.by, RL__HELD_BY_GATE);
-    assert_int_equal(rl__admit(b, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(b, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
     b->scope[1]->closed_until = NOW + 2 * RL_SECOND;
-    assert_int_equal(rl__admit(b, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(b, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
     assert_int_equal(refusal.retry_at, NOW + 2 * RL_SECOND);
-    assert_int_equal(rl__admit(other, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(a, &cost, 0, NOW + 2 * RL_SECOND, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(other, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(a, &nobody, &cost, 0, NOW + 2 * RL_SECOND, &taken, &refusal), RL_OK);
 }
 
 static void few_are_in_flight_while_nothing_is_known(void **state)
@@ -220,9 +228,9 @@ static void few_are_in_flight_while_nothing_is_known(void **state)
     struct rl__taken taken;
 
     lane->probe_window = 2;
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
     assert_int_equal(refusal.by, RL__HELD_BY_PROBE);
     assert_int_equal(refusal.retry_at, RL_NEVER);
 }
@@ -239,27 +247,27 @@ static void settling_books_the_difference(void **state)
 {
     struct world *world = *state;
     struct rl__lane *lane = lane_of(world, "openai", "gpt");
-    struct rl__entry *tokens = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
     struct rl__cost cost = cost_of(400), reserved, used = cost_of(150);
     struct rl__refusal refusal;
     struct rl__grant grant;
     struct rl__taken taken;
     rl_permit permit;
 
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    rl__permit_start(&permit, lane, &cost, &taken, NOW);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
     assert_int_equal(left_in(tokens), 600);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_memory_equal(&reserved, &cost, sizeof cost);
-    rl__grant_settle(&grant, &reserved, &used, NOW);
+    rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
     assert_int_equal(left_in(tokens), 850);
     assert_int_equal(lane->in_flight, 0);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 0);
     used = cost_of(2000); /* more than was reserved: debt */
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    rl__permit_start(&permit, lane, &cost, &taken, NOW);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
-    rl__grant_settle(&grant, &reserved, &used, NOW);
+    rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
     assert_int_equal(left_in(tokens), -1150);
 }
 
@@ -274,13 +282,13 @@ static void a_younger_limiter_owes_nothing_to_an_older_permit(void **state)
     struct rl__taken taken;
     rl_permit permit;
 
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    rl__permit_start(&permit, lane, &cost, &taken, NOW);
-    young = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
+    young = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
     rl_limiter_set_level(&young->limiter, 0, NOW);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_int_equal(rl__grant_level(&grant, young), RL__NO_SNAPSHOT);
-    rl__grant_settle(&grant, &reserved, &nothing, NOW);
+    rl__grant_settle(&grant, NULL, &reserved, &nothing, NOW, NOW);
     assert_int_equal(left_in(young), 0);
 }
 
@@ -288,7 +296,7 @@ static void a_grant_remembers_the_level_and_follows_corrections(void **state)
 {
     struct world *world = *state;
     struct rl__lane *lane = lane_of(world, "openai", "gpt");
-    struct rl__entry *tokens = add(lane->scope[2], RL_TOKENS, 6000, 1000);
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
     struct rl__cost cost = cost_of(100), reserved;
     struct rl__refusal refusal;
     struct rl__grant grant;
@@ -296,9 +304,9 @@ static void a_grant_remembers_the_level_and_follows_corrections(void **state)
     rl_permit permit;
 
     rl__entry_correct(tokens, -50, NOW);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    rl__permit_start(&permit, lane, &cost, &taken, NOW);
-    assert_int_equal(rl__admit(lane, &cost, 0, NOW, &taken, &refusal),
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal),
                      RL_OK); /* a later one: not in the level */
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_int_equal(rl__grant_level(&grant, tokens), 850);

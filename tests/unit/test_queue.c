@@ -14,19 +14,45 @@
 #define NOW (1000 * RL_SECOND)
 
 struct world {
+    struct rl__env env;
     struct rl__scope global, provider[2], model[4];
     struct rl__lane lane[4]; /* two of each provider */
     struct rl__queue queue;
 };
 
+/* Memory for one test, never freed: the next one begins anew. */
+static struct {
+    _Alignas(16) unsigned char bytes[1 << 20];
+    size_t used;
+} arena;
+
+static void *from_arena(void *user, void *ptr, size_t size)
+{
+    unsigned char *fresh = &arena.bytes[arena.used];
+
+    (void)user;
+    (void)ptr;
+    arena.used += (size + 15) / 16 * 16;
+    assert_true(arena.used <= sizeof arena.bytes);
+    return fresh;
+}
+
 static void lay(struct world *w)
 {
+    rl_hooks hooks = RL_HOOKS_INIT;
+
     memset(w, 0, sizeof *w);
+    arena.used = 0;
+    hooks.resize = from_arena;
+    assert_int_equal(rl__env_init(&w->env, &hooks), RL_OK);
+    w->global.env = &w->env;
+    for (int i = 0; i < 4; i++)
+        w->provider[i / 2].env = w->model[i].env = &w->env;
     rl__queue_init(&w->queue);
     for (int i = 0; i < 4; i++) {
         w->lane[i].scope[0] = &w->global;
         w->lane[i].scope[1] = &w->provider[i / 2];
-        w->lane[i].scope[2] = &w->model[i];
+        w->lane[i].scope[RL__MODEL_SCOPE] = &w->model[i];
         w->lane[i].probe_window = RL_NEVER;
     }
 }
@@ -41,7 +67,9 @@ static struct rl__entry *limit(struct rl__scope *scope, uint32_t dimension, uint
     limit.period = RL_SECOND;
     limit.burst = burst;
     limit.oversize = RL_OVERSIZE_BORROW;
-    assert_int_equal(rl__scope_add(scope, dimension, &limit, RL_SOURCE_CONFIG, NOW, &entry), RL_OK);
+    assert_int_equal(rl__scope_add(scope, &(struct rl__rule){ .dimension = dimension }, &limit,
+                                   RL_SOURCE_CONFIG, NOW, &entry),
+                     RL_OK);
     rl_limiter_set_level(&entry->limiter, 0, NOW);
     return entry;
 }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the keys "users", "organisations" and "api_keys". */
+#include "context/config_tenants.h"
+
+#include <string.h>
+
+#define TENANTS_MAX 1000000000
+
+struct tier_target {
+    struct rl__limits_target limits;
+    struct rl__tier_settings *tier;
+};
+
+static rl_status read_weight(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, 1000000,
+                            &((struct tier_target *)target)->tier->weight);
+}
+
+static const struct rl__key tier_keys[] = { { "weight", read_weight },
+                                            RL__LIMIT_KEYS,
+                                            { NULL, NULL } };
+
+static struct rl__tier_settings *find_tier(const struct rl__tenant_settings *tenants,
+                                           const char *name)
+{
+    for (struct rl__tier_settings *tier = tenants->tiers; tier != NULL; tier = tier->next)
+        if (strcmp(tier->name, name) == 0)
+            return tier;
+    return NULL;
+}
+
+static rl_status add_tier(struct rl__reader *reader, struct rl__config *config,
+                          struct rl__tenant_settings *tenants, const char *name,
+                          struct rl__tier_settings **out)
+{
+    struct rl__tier_settings *tier;
+
+    if (name[0] == '\0' || strlen(name) > 128)
+        return rl__reader_fail(reader, "a tier's name must have 1 to 128 bytes");
+    if ((tier = rl__alloc_zeroed(config->env, 1, sizeof *tier)) == NULL)
+        return RL_E_NOMEM;
+    tier->weight = 1;
+    tier->next = tenants->tiers;
+    tenants->tiers = tier;
+    tier->name = rl__copy_text(config->env, name, strlen(name));
+    *out = tier;
+    return tier->name == NULL ? RL_E_NOMEM : RL_OK;
+}
+
+static rl_status read_tier(struct rl__reader *reader, const cJSON *value, struct rl__config *config,
+                           struct rl__tenant_settings *tenants)
+{
+    struct rl__tier_settings *tier;
+    struct tier_target target;
+    rl_status st;
+
+    if (find_tier(tenants, value->string) != NULL)
+        return rl__reader_fail(reader, "this key is given twice");
+    if ((st = add_tier(reader, config, tenants, value->string, &tier)) != RL_OK)
+        return st;
+    target = (struct tier_target){ { config, &tier->limits }, tier };
+    return rl__read_object(reader, value, tier_keys, &target);
+}
+
+static rl_status add_id(struct rl__config *config, struct rl__tenant_settings *tenants,
+                        const char *id, const struct rl__tier_settings *tier)
+{
+    struct rl__tenant_id *entry = rl__alloc_zeroed(config->env, 1, sizeof *entry);
+
+    if (entry == NULL)
+        return RL_E_NOMEM;
+    entry->next = tenants->ids;
+    entry->tier = tier;
+    tenants->ids = entry;
+    entry->id = rl__copy_text(config->env, id, strlen(id));
+    return entry->id == NULL ? RL_E_NOMEM : RL_OK;
+}
+
+static rl_status read_id(struct rl__reader *reader, const cJSON *value, struct rl__config *config,
+                         struct rl__tenant_settings *tenants)
+{
+    const struct rl__tier_settings *tier;
+    const char *name;
+    rl_status st = rl__read_name(reader, value, &name);
+
+    if (st != RL_OK)
+        return st;
+    if (value->string[0] == '\0' || strlen(value->string) > RL__TENANT_ID_MAX)
+        return rl__reader_fail(reader, "an id must have 1 to %d bytes", RL__TENANT_ID_MAX);
+    if ((tier = find_tier(tenants, name)) == NULL)
+        return rl__reader_fail(reader, "there is no such tier");
+    return add_id(config, tenants, value->string, tier);
+}
+
+static rl_status read_ids(struct rl__reader *reader, const cJSON *value, struct rl__config *config,
+                          struct rl__tenant_settings *tenants)
+{
+    if (!cJSON_IsObject(value))
+        return rl__reader_fail(reader, "must be an object: ids and the names of their tiers");
+    for (const cJSON *member = value->child; member != NULL; member = member->next) {
+        size_t mark = rl__reader_enter(reader, member->string);
+        rl_status st = read_id(reader, member, config, tenants);
+
+        if (st != RL_OK)
+            return st;
+        rl__reader_leave(reader, mark);
+    }
+    return RL_OK;
+}
+
+/* Tiers first: ids speak of them. */
+static rl_status read_member(struct rl__reader *reader, const cJSON *member,
+                             struct rl__config *config, struct rl__tenant_settings *tenants,
+                             int first)
+{
+    int is_ids = strcmp(member->string, "ids") == 0;
+    int is_count = strcmp(member->string, "max_count") == 0;
+
+    if (is_ids != !first)
+        return RL_OK;
+    if (is_ids)
+        return read_ids(reader, member, config, tenants);
+    if (is_count)
+        return rl__read_integer(reader, member, 1, TENANTS_MAX, &tenants->max_count);
+    return read_tier(reader, member, config, tenants);
+}
+
+static rl_status read_members(struct rl__reader *reader, const cJSON *value,
+                              struct rl__config *config, struct rl__tenant_settings *tenants,
+                              int first)
+{
+    for (const cJSON *member = value->child; member != NULL; member = member->next) {
+        size_t mark = rl__reader_enter(reader, member->string);
+        rl_status st = read_member(reader, member, config, tenants, first);
+
+        if (st != RL_OK)
+            return st;
+        rl__reader_leave(reader, mark);
+    }
+    return RL_OK;
+}
+
+/* Everybody who is not named has "default": where the file leaves it out, it has no limits. */
+rl_status rl__read_tenants(struct rl__reader *reader, const cJSON *value, struct rl__config *config,
+                           enum rl__tenant_kind kind)
+{
+    struct rl__tenant_settings *tenants = &config->tenants[kind];
+    struct rl__tier_settings *unnamed;
+    rl_status st;
+
+    if (!cJSON_IsObject(value))
+        return rl__reader_fail(reader, "must be an object: tiers, \"ids\" and \"max_count\"");
+    if ((st = read_members(reader, value, config, tenants, 1)) != RL_OK)
+        return st;
+    if (find_tier(tenants, "default") == NULL &&
+        (st = add_tier(reader, config, tenants, "default", &unnamed)) != RL_OK)
+        return st;
+    return read_members(reader, value, config, tenants, 0);
+}
+
+void rl__tenant_settings_free(struct rl__env *env, struct rl__tenant_settings *tenants)
+{
+    while (tenants->ids != NULL) {
+        struct rl__tenant_id *next = tenants->ids->next;
+
+        rl__free(env, tenants->ids->id);
+        rl__free(env, tenants->ids);
+        tenants->ids = next;
+    }
+    while (tenants->tiers != NULL) {
+        struct rl__tier_settings *next = tenants->tiers->next;
+
+        rl__limits_free(env, &tenants->tiers->limits);
+        rl__free(env, tenants->tiers->name);
+        rl__free(env, tenants->tiers);
+        tenants->tiers = next;
+    }
+}

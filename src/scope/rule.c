@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the arithmetic of charge rules. */
+#include "scope/rule.h"
+
+#include "base/arith.h"
+
+#include <llmrl/limiter.h>
+
+/* Sums saturate; what is taken off never makes less than nothing. */
+static uint64_t weigh(const struct rl__weights *weights, const struct rl__cost *cost,
+                      uint64_t counted)
+{
+    uint64_t more = 0, less = 0, largest = 0;
+
+    for (size_t i = 0; i < RL__AMOUNTS; i++) {
+        int64_t weight = weights->of[i];
+        uint64_t size = (uint64_t)(weight < 0 ? -weight : weight), product;
+
+        if ((counted >> i & 1) == 0)
+            continue;
+        product = rl__mul_sat(size, cost->amount[i]);
+        largest = rl__max(largest, weight > 0 ? product : 0);
+        if (weight > 0)
+            more = rl__add_sat(more, product);
+        else
+            less = rl__add_sat(less, product);
+    }
+    return rl__min(rl__sub_sat(weights->largest ? largest : more, less), RL_AMOUNT_MAX);
+}
+
+uint64_t rl__rule_reserve(const struct rl__rule *rule, const struct rl__cost *cost)
+{
+    return rule->weighed ? weigh(&rule->reserve, cost, UINT64_MAX) : cost->amount[rule->dimension];
+}
+
+uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used)
+{
+    uint64_t counted = rule->unknown_is_no ? ~used->unknown : UINT64_MAX;
+
+    if (rule->weighed)
+        return weigh(&rule->settle, used, counted);
+    return (counted >> rule->dimension & 1) != 0 ? used->amount[rule->dimension] : 0;
+}

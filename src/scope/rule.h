@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What a request costs, and how one limit counts that: integer weights over its amounts, at the
+ * reservation and at the settlement. */
+#ifndef LLMRL_SRC_RULE_H
+#define LLMRL_SRC_RULE_H
+
+#include <llmrl/base.h>
+#include <llmrl/provider.h>
+
+/* The amounts of a request: one for each dimension, as its provider counts; the whole input,
+ * whatever the provider leaves out; and the part of it that came from a cache, which is known only
+ * afterwards. */
+#define RL__WHOLE_INPUT  RL_DIMENSION_COUNT
+#define RL__CACHED_INPUT (RL_DIMENSION_COUNT + 1)
+#define RL__AMOUNTS      (RL_DIMENSION_COUNT + 2)
+
+struct rl__cost {
+    uint64_t amount[RL__AMOUNTS];
+    uint64_t input_ratio; /* what the estimate of the input was multiplied by, in 1/1024 */
+    uint64_t unknown;     /* bit n: amount n was not reported, and stands as it was reserved */
+};
+
+struct rl__weights {
+    int32_t of[RL__AMOUNTS];
+    int32_t largest; /* the largest of the products counts, instead of their sum */
+};
+
+struct rl__rule {
+    uint32_t dimension;
+    uint8_t shadow; /* counts, and never holds back */
+    uint8_t borrow; /* what is larger than the whole limit waits for full and goes into debt */
+    uint8_t unknown_is_no; /* what was not reported counts as not used; else as reserved */
+    uint8_t weighed;       /* by the weights below; else by the provider's own rule */
+    struct rl__weights reserve, settle;
+};
+
+/* What this limit counts of a reservation, and of what was used in the end. At most RL_AMOUNT_MAX.
+ */
+uint64_t rl__rule_reserve(const struct rl__rule *rule, const struct rl__cost *cost);
+uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used);
+
+#endif

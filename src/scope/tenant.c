@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns what happens to one tenant while its shard is locked. */
+#include "base/arith.h"
+#include "base/atomic.h"
+#include "scope/tenants_parts.h"
+
+#include <string.h>
+
+static struct rl__shard *shard_of(struct rl__tenants *tenants, uint64_t hash)
+{
+    return &tenants->shard[hash % RL__SHARDS];
+}
+
+static void show(struct rl__held_tenant *held, struct rl__shard *shard, struct rl__record *record)
+{
+    held->shard = shard;
+    held->record = record;
+    held->tier = &shard->locked.set->tier[record->tier];
+    memcpy(held->word, record->word, held->tier->words * sizeof held->word[0]);
+}
+
+static rl_status find_or_make(struct rl__tenants *tenants, struct rl__shard *shard, uint64_t hash,
+                              size_t tier, rl_time now, struct rl__record **out)
+{
+    const struct rl__tier_set *set = shard->locked.set;
+    rl_status st;
+
+    if (shard->locked.capacity > 0) {
+        *out = rl__record_find(set, shard->locked.records, shard->locked.capacity, hash);
+        if ((*out)->hash == hash)
+            return RL_OK;
+    }
+    if ((st = rl__shard_make_room(tenants, shard, now)) != RL_OK)
+        return st;
+    *out = rl__record_find(set, shard->locked.records, shard->locked.capacity, hash);
+    rl__record_start(set, *out, hash, tier, now);
+    shard->locked.count++;
+    rl__fetch_add(&tenants->count, 1);
+    return RL_OK;
+}
+
+/* The tier asked for counts from now on, unless it is gone; else the one that the tenant has. */
+static rl_status hold_locked(struct rl__tenants *tenants, struct rl__shard *shard, uint64_t hash,
+                             int32_t tier, rl_time now, struct rl__held_tenant *held)
+{
+    const struct rl__tier_set *set = shard->locked.set;
+    int asked = tier >= 0 && (size_t)tier < set->count && set->tier[tier].given;
+    struct rl__record *record;
+    rl_status st;
+
+    st = find_or_make(tenants, shard, hash, asked ? (size_t)tier : rl__tier_of(set, hash), now,
+                      &record);
+    if (st != RL_OK)
+        return st;
+    if (asked && record->tier != tier)
+        rl__record_move(set, record, (size_t)tier, now);
+    show(held, shard, record);
+    return RL_OK;
+}
+
+rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char *name,
+                          int32_t *tier)
+{
+    struct rl__shard *shard = shard_of(tenants, hash);
+    long index;
+
+    rl__lock(&shard->lock); /* so that nobody frees its set */
+    index = rl__tier_index(shard->locked.set, name);
+    rl__unlock(&shard->lock);
+    *tier = (int32_t)index;
+    return index < 0 ? RL_E_NOT_FOUND : RL_OK;
+}
+
+rl_status rl__tenant_hold(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
+                          struct rl__held_tenant *held)
+{
+    struct rl__shard *shard = shard_of(tenants, hash);
+    rl_status st;
+
+    held->shard = NULL;
+    rl__lock(&shard->lock);
+    if ((st = hold_locked(tenants, shard, hash, tier, now, held)) != RL_OK)
+        rl__unlock(&shard->lock);
+    return st;
+}
+
+int rl__tenant_hold_known(struct rl__tenants *tenants, uint64_t hash, struct rl__held_tenant *held)
+{
+    struct rl__shard *shard = shard_of(tenants, hash);
+    struct rl__record *record = NULL;
+
+    held->shard = NULL;
+    rl__lock(&shard->lock);
+    if (shard->locked.capacity > 0)
+        record =
+            rl__record_find(shard->locked.set, shard->locked.records, shard->locked.capacity, hash);
+    if (record == NULL || record->hash != hash) {
+        rl__unlock(&shard->lock);
+        return 0;
+    }
+    show(held, shard, record);
+    return 1;
+}
+
+void rl__tenant_let_go(struct rl__held_tenant *held)
+{
+    if (held->shard != NULL)
+        rl__unlock(&held->shard->lock);
+    held->shard = NULL;
+}
+
+static rl_status take_one(const struct rl__tier_limit *limit, uint64_t *word, uint64_t amount,
+                          rl_time now, rl_time *retry_at)
+{
+    const rl_algorithm *algorithm = limit->made.algorithm;
+    const rl_plan *plan = &limit->made.plan;
+    uint64_t whole = plan->word[0]; /* the amount; see rl_plan */
+    uint64_t first = limit->rule.borrow ? rl__min(amount, whole) : amount;
+    rl_status st;
+
+    if (amount == 0)
+        return RL_OK;
+    st = first > RL_AMOUNT_MAX ? RL_E_TOO_LARGE : algorithm->take(plan, word, first, now, retry_at);
+    if (st == RL_OK && amount > first)
+        algorithm->charge(plan, word, amount - first, now);
+    if (st == RL_OK || !limit->rule.shadow)
+        return st;
+    algorithm->charge(plan, word, rl__min(amount, whole), now);
+    return RL_OK;
+}
+
+/* Of several that refuse, the one that takes longest counts; what can never be comes first. */
+rl_status rl__tenant_take(struct rl__held_tenant *held, const struct rl__cost *cost, rl_time now,
+                          const struct rl__tier_limit **by, rl_time *retry_at)
+{
+    rl_status sum = RL_OK;
+
+    *retry_at = 0;
+    for (size_t i = 0; i < held->tier->count; i++) {
+        const struct rl__tier_limit *limit = &held->tier->limit[i];
+        rl_time then = RL_NEVER;
+        rl_status st = take_one(limit, &held->word[limit->first],
+                                rl__rule_reserve(&limit->rule, cost), now, &then);
+
+        if (st == RL_OK || (st == RL_WAIT && sum == RL_WAIT && then <= *retry_at))
+            continue;
+        sum = st;
+        *by = limit;
+        *retry_at = st == RL_WAIT ? then : RL_NEVER;
+        if (st != RL_WAIT)
+            break;
+    }
+    return sum;
+}
+
+void rl__tenant_commit(struct rl__held_tenant *held)
+{
+    memcpy(held->record->word, held->word, held->tier->words * sizeof held->word[0]);
+    if (held->record->permits < UINT16_MAX)
+        held->record->permits++;
+}
+
+void rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reserved,
+                       const struct rl__cost *used, rl_time at, rl_time now)
+{
+    for (size_t i = 0; i < held->tier->count; i++) {
+        const struct rl__tier_limit *limit = &held->tier->limit[i];
+        struct rl__step step = { .kind = RL__SETTLE, .now = now, .at = at };
+        rl_time unused;
+
+        step.amount = rl__rule_reserve(&limit->rule, reserved);
+        /* More than a whole limit at once cannot be, and must not close us for years. */
+        step.used = rl__min(rl__rule_settle(&limit->rule, used),
+                            rl__add_sat(step.amount, limit->made.plan.word[0]));
+        if (limit->since > at || step.amount == step.used)
+            continue;
+        (void)rl__step(limit->made.algorithm, &step, &limit->made.plan,
+                       &held->record->word[limit->first], &unused); /* only a take is refused */
+    }
+    if (held->record->permits > 0 && held->record->permits < UINT16_MAX)
+        held->record->permits--;
+}
+
+void rl__tenant_level(const struct rl__held_tenant *held, size_t index, rl_time now,
+                      rl_level *level)
+{
+    const struct rl__tier_limit *limit = &held->tier->limit[index];
+
+    limit->made.algorithm->snapshot(&limit->made.plan, &held->record->word[limit->first], now,
+                                    level);
+}
+
+void rl__tenant_reset(struct rl__held_tenant *held, rl_time now)
+{
+    uint16_t permits = held->record->permits;
+
+    rl__record_start(held->shard->locked.set, held->record, held->record->hash, held->record->tier,
+                     now);
+    held->record->permits = permits;
+}
