@@ -9,22 +9,65 @@
  *       "providers": {
  *         "openai": {
  *           "dialect": "openai",                   // default: the provider's name, else "generic"
- *           "requests_per_minute": 500, "tokens_per_minute": 60000,
- *           "input_tokens_per_minute": ..., "output_tokens_per_minute": ...,
+ *           "requests_per_minute": 500, "tokens_per_minute": 60000, "daily_tokens": 10000000,
  *           "auto_detect": true,                   // learn limits from answers
  *           "base_url": "https://api.openai.com", "api_key_env": "OPENAI_API_KEY",
- *           "models": [ { "name": "gpt-4o-mini", "requests_per_minute": 200 } ]
+ *           "models": [ { "name": "gpt-4o-mini", "requests_per_minute": 200 },
+ *                       { "name": "gpt-4o-*", "tokens_per_minute": 30000 } ]
  *         }
+ *       },
+ *       "users": {
+ *         "default": { "requests_per_minute": 10, "tokens_per_day": 100000, "day_zone": "local" },
+ *         "premium": { "requests_per_minute": 100, "weight": 4 },
+ *         "ids": { "alice": "premium" },
+ *         "max_count": 1000000
  *       },
  *       "queue": { "max_size": 10000, "max_wait_ms": 30000 },
  *       "retry": { "max_attempts": 6, "base_delay_ms": 500, "max_delay_ms": 30000, "max_hint_ms":
  * 300000 }
  *     }
  *
- * "_second", "_hour" and "_day" work like "_minute". An unknown or duplicate key, a wrong type, a
- * number out of range or a contradiction is RL_E_CONFIG, with the place
- * ("providers.openai.models[0].tokens_per_minute") and, where one is near, the key that was
- * probably meant.
+ * Limits, wherever they stand. Shorthands: "requests", "tokens", "input_tokens", "output_tokens",
+ * "images" or "dollars" (decimals allowed), with "_per_second", "_per_minute", "_per_hour",
+ * "_per_day", "_per_week" or "_per_month", or "daily_" before it; "concurrency". How such a limit
+ * is kept depends on where it stands:
+ *
+ *   - of a provider or model whose dialect is documented to refill continuously: as a token bucket;
+ *   - else second and minute: no interval of that length holds more, wherever it starts; hour and
+ *     week: so, too, by a sliding counter; day and month: from midnight to midnight, in "day_zone"
+ *     ("local", or a name like "Asia/Tokyo"; default: UTC, for the dialect "gemini" Pacific time);
+ *   - of users, organisations and api_keys: as a bucket that holds the whole amount; day and month
+ *     as above.
+ *
+ * The list "limits" says the rest; of one dimension and period a scope has one limit:
+ *
+ *     "limits": [ { "dimension": "tokens", "amount": 200000, "period": "5h" } ]
+ *
+ *   dimension      one of the words above, or "concurrency", which has no period
+ *   period         "second" ... "month", or a span: "90s", "5h", "10d"
+ *   algorithm      as in limiter.h, or one of rl_options.algorithms; then also "burst", "parts",
+ *                  "start" and, for "fixed_window", "align" ("epoch", "first", "hour", "day",
+ *                  "month"), "zone" and "day_start" ("09:30")
+ *   mode           "enforce", or "shadow": measures and never holds back
+ *   oversize       what is larger than the whole amount is "refuse"d for ever, or may "borrow": it
+ *                  waits until all is there and goes into debt
+ *   unknown_usage  tokens that an answer does not tell count "as_reserved" or "as_nothing"
+ *   charge         { "reserve": { "input_tokens": 1, "output_tokens": 1 }, "settle": {
+ *                  "input_tokens": 1, "cached_input_tokens": -1, "output_tokens": 5 } }: whole
+ *                  numbers by which the amounts are multiplied and added up ("largest": true: the
+ *                  largest product counts instead); default: as the dialect counts
+ *
+ * A model's "name" may be a pattern, with '*' for any characters: all models that it matches share
+ * its limits. The exact name goes before patterns, then the one with the most characters that are
+ * no stars, then the first in the file.
+ *
+ * "users", "organisations" and "api_keys" (of your own callers) have tiers, of any name, each with
+ * limits; who is not in "ids" has "default". As many as "max_count" are remembered who have used
+ * something that is not back yet.
+ *
+ * An unknown or duplicate key, a wrong type, a number out of range or a contradiction is
+ * RL_E_CONFIG, with the place ("providers.openai.models[0].tokens_per_minute") and, where one is
+ * near, the key that was probably meant.
  */
 #ifndef LLMRL_CONFIG_H
 #define LLMRL_CONFIG_H

@@ -281,17 +281,46 @@ typedef struct rl_limit_status {
     uint32_t source;    /* an rl_source */
     rl_duration period;
     rl_level level;
-    rl_time closed_until; /* the gate of the scope; 0: open */
+    rl_time closed_until;  /* the gate of the scope; 0: open */
+    uint64_t shadow;       /* 1: it measures, and never holds back */
+    uint64_t would_refuse; /* requests that it would have held back, in shadow mode */
+    char algorithm[24];    /* "token_bucket" */
+    char origin[64]; /* where the number comes from, in words: "file", "answers", or a built-in
+                      * table with its date */
 } rl_limit_status;
 
 /** Where a number comes from. */
-typedef enum rl_source { RL_SOURCE_CONFIG = 1, RL_SOURCE_ANSWER = 2 } rl_source;
+typedef enum rl_source {
+    RL_SOURCE_CONFIG = 1,
+    RL_SOURCE_ANSWER = 2,
+    RL_SOURCE_TABLE = 3, /* built in: see rl_limit_status.origin */
+    RL_SOURCE_CALL = 4   /* set by the program */
+} rl_source;
 
 /**
  * Lists the limits in force, the outermost scope first.
  * @param count  in: room in `out`; out: how many there are, which may be more.
  */
 RL_API rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count);
+
+/**
+ * The limits that `request` would have to pass, and what is left in each: the provider's and the
+ * model's, then those of its organisation, API key and user. Reserves nothing; a user who was never
+ * seen has all of his. Each limit is read at once, the list one after the other.
+ * @param count  in: room in `out`; out: how many there are, which may be more.
+ * The statuses are those of rl_try_acquire() for a bad request.
+ * Threads: any.  Blocks: no.  Since: 0.2.
+ */
+RL_API rl_status rl_limits_of(rl_context *rl, const rl_request *request, rl_limit_status *out,
+                              size_t *count);
+
+/**
+ * Gives a fresh start: as if the organisation, API key and user that `request` names had used
+ * nothing yet; if it names none of them, its model; if it names no model either, its provider.
+ * Requests under way count no more, but for what they use beyond their reservations.
+ * Threads: any.  Since: 0.2.
+ */
+RL_API rl_status rl_limits_reset(rl_context *rl, const rl_request *request);
 
 #ifdef __cplusplus
 }

@@ -154,63 +154,6 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
     return RL_OK;
 }
 
-/* ---- listing limits ---- */
-
-struct listing {
-    rl_limit_status *out;
-    size_t room, count;
-    rl_time now;
-};
-
-static void list_scope(struct listing *list, const struct rl__scope *scope)
-{
-    for (size_t i = 0; i < rl__scope_count(scope); i++) {
-        const struct rl__entry *entry = scope->entry[i];
-        rl_limit_status status = { .dimension = entry->rule.dimension, .source = entry->source };
-        struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
-
-        rl__text_add_foreign(&name, scope->name, strlen(scope->name));
-        if (entry->learned.reported != 0)
-            status.source = RL_SOURCE_ANSWER;
-        status.period = entry->period;
-        status.closed_until = rl__load(&scope->closed_until);
-        rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
-        if (list->count < list->room)
-            list->out[list->count] = status;
-        list->count++;
-    }
-}
-
-/* Entries are only ever added, so this needs the registry's lock for its lists, and the learning
- * lock for what an answer may be changing. */
-static void list_provider(rl_context *rl, struct rl__provider *provider, struct listing *list)
-{
-    rl__lock(&provider->learning);
-    list_scope(list, &provider->scope);
-    for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
-        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] != NULL)
-            list_scope(list, &node->scope);
-    rl__unlock(&provider->learning);
-}
-
-rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count)
-{
-    struct listing list = { out, 0, 0, 0 };
-
-    if (rl == NULL || count == NULL || (out == NULL && *count > 0))
-        return RL_E_INVALID;
-    list.room = *count;
-    list.now = rl__now(&rl->env);
-    rl__lock(&rl->registry.lock);
-    list_scope(&list, &rl->registry.global);
-    for (struct rl__provider *provider = rl->registry.providers; provider != NULL;
-         provider = provider->next)
-        list_provider(rl, provider, &list);
-    rl__unlock(&rl->registry.lock);
-    *count = list.count;
-    return RL_OK;
-}
-
 /* ---- what the configuration says, for front ends ---- */
 
 const char *rl_config_base_url(const rl_context *rl, const char *provider)

@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-#define HOUR_PARTS 60 /* a sliding hour returns a unit a minute late at most, a week three hours   \
-                       */
+#define HOUR_PARTS                                                                                 \
+    60 /* a sliding hour returns a unit a minute late at most, a week three hours                  \
+        */
 #define WEEK_PARTS 56
 
 /* Wall time at rl_time 0, as calendar windows want it. */

@@ -36,6 +36,7 @@ struct rl__entry {
     uint32_t is_bucket;  /* a token bucket whose burst learning may move; else only the amount */
     rl_duration period;  /* as named; the one in force may be longer */
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
+    const char *origin;  /* static: the built-in table; NULL: none */
     uint64_t shadowed;   /* requests that a limit in shadow mode would have held back; atomic */
     uint64_t *words;     /* owned: a state that is larger than a limiter; else NULL */
     char *zone;          /* owned copy of limit.zone; NULL: none */

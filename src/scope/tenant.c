@@ -39,12 +39,17 @@ static rl_status find_or_make(struct rl__tenants *tenants, struct rl__shard *sha
     return RL_OK;
 }
 
+static int is_given(const struct rl__tier_set *set, int32_t tier)
+{
+    return tier >= 0 && (size_t)tier < set->count && set->tier[tier].given;
+}
+
 /* The tier asked for counts from now on, unless it is gone; else the one that the tenant has. */
 static rl_status hold_locked(struct rl__tenants *tenants, struct rl__shard *shard, uint64_t hash,
                              int32_t tier, rl_time now, struct rl__held_tenant *held)
 {
     const struct rl__tier_set *set = shard->locked.set;
-    int asked = tier >= 0 && (size_t)tier < set->count && set->tier[tier].given;
+    int asked = is_given(set, tier);
     struct rl__record *record;
     rl_status st;
 
@@ -78,9 +83,11 @@ rl_status rl__tenant_hold(struct rl__tenants *tenants, uint64_t hash, int32_t ti
     rl_status st;
 
     held->shard = NULL;
-    rl__lock(&shard->lock);
-    if ((st = hold_locked(tenants, shard, hash, tier, now, held)) != RL_OK)
-        rl__unlock(&shard->lock);
+    do {
+        rl__lock(&shard->lock);
+        if ((st = hold_locked(tenants, shard, hash, tier, now, held)) != RL_OK)
+            rl__unlock(&shard->lock);
+    } while (st == RL_E_TABLE_FULL && rl__tenants_sweep(tenants, now));
     return st;
 }
 
@@ -100,6 +107,22 @@ int rl__tenant_hold_known(struct rl__tenants *tenants, uint64_t hash, struct rl_
     }
     show(held, shard, record);
     return 1;
+}
+
+void rl__tenant_look(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
+                     struct rl__tenant_view *view)
+{
+    struct rl__record *record = (struct rl__record *)(void *)view->scratch;
+    struct rl__shard *shard = shard_of(tenants, hash);
+    const struct rl__tier_set *set;
+
+    if (rl__tenant_hold_known(tenants, hash, &view->held))
+        return;
+    rl__lock(&shard->lock);
+    set = shard->locked.set;
+    rl__record_start(set, record, hash, is_given(set, tier) ? (size_t)tier : rl__tier_of(set, hash),
+                     now);
+    show(&view->held, shard, record);
 }
 
 void rl__tenant_let_go(struct rl__held_tenant *held)

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define CAPACITY_FIRST 8
-#define SWEEP_PAUSE    RL_SECOND /* a full table is not searched for room more often */
+#define SWEEP_PAUSE    RL_SECOND /* a shard is not searched for room more often */
+#define SWEEPS_AT_ONCE 16        /* shards that one who asks for room searches */
 
 /* ---- a shard ---- */
 
@@ -151,19 +152,45 @@ static rl_status rebuild(struct rl__tenants *tenants, struct rl__shard *shard, r
     return RL_OK;
 }
 
+static int is_full(const struct rl__tenants *tenants)
+{
+    return rl__load(&tenants->count) >= tenants->most;
+}
+
 rl_status rl__shard_make_room(struct rl__tenants *tenants, struct rl__shard *shard, rl_time now)
 {
-    int full = rl__load(&tenants->count) >= tenants->most;
-
-    if (!full && shard->locked.count + 1 <= shard->locked.capacity / 8 * 7)
-        return RL_OK;
-    if (full && shard->locked.swept != 0 && now - shard->locked.swept < SWEEP_PAUSE)
+    if (is_full(tenants))
         return RL_E_TABLE_FULL;
-    if (full)
+    if (shard->locked.count + 1 <= shard->locked.capacity / 8 * 7)
+        return RL_OK;
+    return rebuild(tenants, shard, now);
+}
+
+/* 1: this shard was searched. */
+static int sweep(struct rl__tenants *tenants, struct rl__shard *shard, rl_time now)
+{
+    int due;
+
+    rl__lock(&shard->lock);
+    due = shard->locked.count > 0 && (shard->locked.swept == 0 || now < shard->locked.swept ||
+                                      now - shard->locked.swept >= SWEEP_PAUSE);
+    if (due) {
         shard->locked.swept = rl__max(now, 1);
-    if (rebuild(tenants, shard, now) != RL_OK)
-        return RL_E_NOMEM;
-    return rl__load(&tenants->count) >= tenants->most ? RL_E_TABLE_FULL : RL_OK;
+        if (count_stale(shard, now) > 0)
+            (void)rebuild(tenants, shard, now); /* no memory for less: then it stays as it is */
+    }
+    rl__unlock(&shard->lock);
+    return due;
+}
+
+int rl__tenants_sweep(struct rl__tenants *tenants, rl_time now)
+{
+    int searched = 0;
+
+    for (size_t i = 0; i < RL__SHARDS && searched < SWEEPS_AT_ONCE && is_full(tenants); i++)
+        searched +=
+            sweep(tenants, &tenants->shard[rl__fetch_add(&tenants->hand, 1) % RL__SHARDS], now);
+    return !is_full(tenants);
 }
 
 /* ---- changing the set ---- */

@@ -71,6 +71,7 @@ struct rl__tenants {
     struct rl__shard *shard;      /* NULL until there is a set */
     uint64_t most;                /* tenants at once */
     uint64_t count;               /* atomic */
+    uint64_t hand;                /* the shard to be searched next; atomic */
     struct rl__mutex changing;    /* one change of the set at a time */
     int ready;
 };
@@ -125,6 +126,14 @@ rl_status rl__tenant_hold(struct rl__tenants *tenants, uint64_t hash, int32_t ti
 /* Only if it exists. 0: it does not, and nothing is locked. */
 int rl__tenant_hold_known(struct rl__tenants *tenants, uint64_t hash, struct rl__held_tenant *held);
 void rl__tenant_let_go(struct rl__held_tenant *held);
+
+/* A look at a tenant, who need not exist: then as he would begin. To be let go as above. */
+struct rl__tenant_view {
+    struct rl__held_tenant held;
+    uint64_t scratch[2 + RL__TENANT_WORDS_MAX]; /* a record */
+};
+void rl__tenant_look(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
+                     struct rl__tenant_view *view);
 
 /* Takes in held->word, for all limits or up to the one that refuses: *by. Nothing is in force
  * before rl__tenant_commit(). */

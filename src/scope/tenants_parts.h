@@ -34,7 +34,10 @@ void rl__record_start(const struct rl__tier_set *set, struct rl__record *record,
 /* Gives a record another tier; what was used stays used. */
 void rl__record_move(const struct rl__tier_set *set, struct rl__record *record, size_t tier,
                      rl_time now);
-/* Room for one more. */
+/* Searches some shards of a full table for tenants that equal fresh ones. 1: there is room. No
+ * shard of this kind is locked. */
+int rl__tenants_sweep(struct rl__tenants *tenants, rl_time now);
+/* Room for one more. RL_E_TABLE_FULL: as many are there as may be. */
 rl_status rl__shard_make_room(struct rl__tenants *tenants, struct rl__shard *shard, rl_time now);
 
 #endif

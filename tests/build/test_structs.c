@@ -94,7 +94,9 @@ NO_PADDING(rl_attempt, OF(rl_attempt, size) + OF(rl_attempt, status) + OF(rl_att
 NO_PADDING(rl_stats, sizeof(size_t) + 12 * sizeof(uint64_t));
 NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dimension) +
                                 OF(rl_limit_status, source) + OF(rl_limit_status, period) +
-                                OF(rl_limit_status, level) + OF(rl_limit_status, closed_until));
+                                OF(rl_limit_status, level) + OF(rl_limit_status, closed_until) +
+                                OF(rl_limit_status, shadow) + OF(rl_limit_status, would_refuse) +
+                                OF(rl_limit_status, algorithm) + OF(rl_limit_status, origin));
 NO_PADDING(rl_retry_policy, sizeof(size_t) + 5 * sizeof(uint64_t));
 NO_PADDING(rl_http_options,
            OF(rl_http_options, size) + OF(rl_http_options, base_url) +

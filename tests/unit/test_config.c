@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#define LIMIT(text) "{\"global\": {\"limits\": [" text "]}}"
+#define DAY         "{\"dimension\": \"tokens\", \"amount\": 5, \"period\": \"day\""
+
 static void each_mistake_names_its_place(void **state)
 {
     static const struct {
@@ -63,6 +66,84 @@ static void each_mistake_names_its_place(void **state)
           "providers.openai.models[2].tokens_per_minute: must be a number" },
         { "{\"global\": {\"a\\u0007\\u001b[31m\": 1}}", "global.a??[31m: unknown key" },
         { "{\"global\": {\"requests_per_second\": 0}}", NULL },
+        { "{\"global\": {\"tokens_per_day\": 1, \"daily_tokens\": 1}}",
+          "global.daily_tokens: there is another limit on tokens for the same period" },
+        { "{\"global\": {\"dollars_per_day\": 0.1}}", NULL },
+        { "{\"global\": {\"dollars_per_day\": -0.1}}",
+          "global.dollars_per_day: must be between 0 and 9000000 dollars" },
+        { "{\"global\": {\"dollars_per_day\": \"1\"}}",
+          "global.dollars_per_day: must be a number" },
+        { "{\"global\": {\"concurrency\": 1.5}}", "global.concurrency: must be a whole number" },
+        { "{\"global\": {\"day_zone\": \"Mars/Olympus\"}}",
+          "global.day_zone: there is no data for this time zone in /usr/share/zoneinfo" },
+        { "{\"global\": {\"day_zone\": \"local\"}}", NULL },
+        { "{\"global\": {\"limits\": {}}}", "global.limits: must be an array" },
+        { LIMIT("7"), "global.limits[0]: must be an object" },
+        { LIMIT("{}"), "global.limits[0]: a limit needs a \"dimension\"" },
+        { LIMIT("{\"dimension\": \"token\"}"),
+          "global.limits[0].dimension: must be \"requests\", \"tokens\", \"input_tokens\", "
+          "\"output_tokens\", \"images\", \"dollars\" or \"concurrency\"" },
+        { LIMIT("{\"dimension\": \"tokens\"}"), "global.limits[0]: a limit needs an \"amount\"" },
+        { LIMIT("{\"dimension\": \"tokens\", \"amount\": 5}"),
+          "global.limits[0]: a limit needs a \"period\"" },
+        { LIMIT("{\"dimension\": \"tokens\", \"amount\": 0.5, \"period\": \"day\"}"),
+          "global.limits[0].amount: must be a whole number" },
+        { LIMIT("{\"dimension\": \"tokens\", \"amount\": 5, \"period\": \"5 x\"}"),
+          "global.limits[0].period: must be \"second\", \"minute\", \"hour\", \"day\", \"week\", "
+          "\"month\", or a span like \"5h\" or \"90s\"" },
+        { LIMIT("{\"dimension\": \"tokens\", \"amount\": 5, \"period\": 60}"),
+          "global.limits[0].period: must be a string" },
+        { LIMIT(DAY ", \"algorithm\": \"fixed-window\"}"),
+          "global.limits[0].algorithm: there is no algorithm of that name" },
+        { LIMIT(DAY ", \"algorithm\": \"fixed_window\", \"burst\": 2}"),
+          "global.limits[0]: burst is neither 0 nor the amount: only buckets have one of their "
+          "own" },
+        { LIMIT(DAY ", \"align\": \"day\"}"),
+          "global.limits[0]: \"align\" needs \"algorithm\": \"fixed_window\"" },
+        { LIMIT(DAY ", \"align\": \"noon\"}"),
+          "global.limits[0].align: must be \"epoch\", \"first\", \"hour\", \"day\" or \"month\"" },
+        { LIMIT(DAY ", \"algorithm\": \"fixed_window\", \"align\": \"hour\"}"),
+          "global.limits[0]: period is neither an hour nor an even part of it" },
+        { LIMIT(DAY ", \"algorithm\": \"fixed_window\", \"align\": \"day\", \"zone\": "
+                    "\"Mars/Olympus\"}"),
+          "global.limits[0].zone: there is no data for this time zone in /usr/share/zoneinfo" },
+        { LIMIT(DAY ", \"algorithm\": \"fixed_window\", \"zone\": \"Asia/Tokyo\"}"),
+          "global.limits[0]: zone and day_start are for days and months" },
+        { LIMIT(DAY ", \"day_start\": \"24:00\"}"),
+          "global.limits[0].day_start: must be a time of day like \"09:30\"" },
+        { LIMIT(DAY ", \"day_start\": \"9:30\"}"),
+          "global.limits[0].day_start: must be a time of day like \"09:30\"" },
+        { LIMIT(DAY ", \"algorithm\": \"fixed_window\", \"align\": \"day\", \"day_start\": "
+                    "\"09:30\"}"),
+          NULL },
+        { LIMIT(DAY ", \"mode\": \"dark\"}"),
+          "global.limits[0].mode: must be \"enforce\" or \"shadow\"" },
+        { LIMIT(DAY ", \"oversize\": true}"), "global.limits[0].oversize: must be a string" },
+        { LIMIT(DAY ", \"unknown_usage\": \"\"}"),
+          "global.limits[0].unknown_usage: must have 1 to 256 bytes" },
+        { LIMIT(DAY ", \"charge\": {\"reserve\": {}}}"),
+          "global.limits[0].charge: needs both \"reserve\" and \"settle\"" },
+        { LIMIT(DAY ", \"charge\": {\"reserve\": {\"input_tokens\": 0.5}}}"),
+          "global.limits[0].charge.reserve.input_tokens: must be a whole number between -1000000 "
+          "and 1000000" },
+        { LIMIT(DAY ", \"charge\": {\"reserve\": {\"output_token\": 1}}}"),
+          "global.limits[0].charge.reserve.output_token: unknown key; did you mean "
+          "\"output_tokens\"?" },
+        { LIMIT(DAY "}, " DAY "}"),
+          "global.limits[1]: there is another limit on tokens for the same period" },
+        { "{\"users\": []}", "users: must be an object: tiers, \"ids\" and \"max_count\"" },
+        { "{\"users\": {\"default\": {\"token_per_day\": 1}}}",
+          "users.default.token_per_day: unknown key; did you mean \"tokens_per_day\"?" },
+        { "{\"users\": {\"a\": {}, \"a\": {}}}", "users.a: this key is given twice" },
+        { "{\"users\": {\"ids\": {\"bob\": \"gold\"}}}", "users.ids.bob: there is no such tier" },
+        { "{\"users\": {\"ids\": {\"\": \"default\"}}}",
+          "users.ids.: an id must have 1 to 512 bytes" },
+        { "{\"users\": {\"max_count\": 0}}", "users.max_count: must be between 1 and 1000000000" },
+        { "{\"users\": {\"a\": {\"weight\": 0}}}",
+          "users.a.weight: must be between 1 and 1000000" },
+        { "{\"organisations\": 1}",
+          "organisations: must be an object: tiers, \"ids\" and \"max_count\"" },
+        { "{\"api_keys\": {\"default\": {\"requests_per_month\": 1}}}", NULL },
         { "{}", NULL },
     };
     char error[256];

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns what can be asked of limits: what is in force, what is left, and a fresh start. */
+#include "base/text.h"
+#include "context/context.h"
+
+#include <string.h>
+
+struct listing {
+    rl_limit_status *out;
+    size_t room, count;
+    rl_time now;
+};
+
+static void put(struct listing *list, const rl_limit_status *status)
+{
+    if (list->count < list->room)
+        list->out[list->count] = *status;
+    list->count++;
+}
+
+static void name_origin(rl_limit_status *status, const char *algorithm, const char *table)
+{
+    struct rl__text text = rl__text_on(status->algorithm, sizeof status->algorithm);
+
+    rl__text_add_foreign(&text, algorithm, strlen(algorithm));
+    text = rl__text_on(status->origin, sizeof status->origin);
+    rl__text_add(&text, "%s",
+                 status->source == RL_SOURCE_ANSWER  ? "answers"
+                 : status->source == RL_SOURCE_CALL  ? "set by the program"
+                 : status->source == RL_SOURCE_TABLE ? table
+                                                     : "file");
+}
+
+static void list_scope(struct listing *list, const struct rl__scope *scope)
+{
+    for (size_t i = 0; i < rl__scope_count(scope); i++) {
+        const struct rl__entry *entry = scope->entry[i];
+        rl_limit_status status = { .dimension = entry->rule.dimension, .source = entry->source };
+        struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
+
+        rl__text_add_foreign(&name, scope->name, strlen(scope->name));
+        if (entry->learned.reported != 0)
+            status.source = RL_SOURCE_ANSWER;
+        status.period = entry->period;
+        status.shadow = entry->rule.shadow;
+        status.would_refuse = rl__load(&entry->shadowed);
+        name_origin(&status, entry->limiter.algorithm->name, entry->origin);
+        status.closed_until = rl__load(&scope->closed_until);
+        rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
+        put(list, &status);
+    }
+}
+
+/* Entries are only ever added, so this needs the registry's lock for its lists, and the learning
+ * lock for what an answer may be changing. */
+static void list_provider(rl_context *rl, struct rl__provider *provider, struct listing *list)
+{
+    rl__lock(&provider->learning);
+    list_scope(list, &provider->scope);
+    for (struct rl__family *family = provider->families; family != NULL; family = family->next)
+        list_scope(list, &family->scope);
+    for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
+        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] != NULL)
+            list_scope(list, &node->scope);
+    rl__unlock(&provider->learning);
+}
+
+rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count)
+{
+    struct listing list = { out, 0, 0, 0 };
+
+    if (rl == NULL || count == NULL || (out == NULL && *count > 0))
+        return RL_E_INVALID;
+    list.room = *count;
+    list.now = rl__now(&rl->env);
+    rl__lock(&rl->registry.lock);
+    list_scope(&list, &rl->registry.global);
+    for (struct rl__provider *provider = rl->registry.providers; provider != NULL;
+         provider = provider->next)
+        list_provider(rl, provider, &list);
+    rl__unlock(&rl->registry.lock);
+    *count = list.count;
+    return RL_OK;
+}
+
+/* ---- of one request ---- */
+
+static void list_tenant(struct listing *list, struct rl__held_tenant *held)
+{
+    for (size_t i = 0; i < held->tier->count; i++) {
+        const struct rl__tier_limit *limit = &held->tier->limit[i];
+        rl_limit_status status = { .dimension = limit->rule.dimension,
+                                   .source = RL_SOURCE_CONFIG,
+                                   .period = limit->limit.period };
+        struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
+
+        rl__text_add_foreign(&name, held->tier->label, strlen(held->tier->label));
+        name_origin(&status, limit->made.algorithm->name, NULL);
+        status.shadow = limit->rule.shadow;
+        rl__tenant_level(held, i, list->now, &status.level);
+        put(list, &status);
+    }
+}
+
+static void list_tenants(const struct rl__who *who, struct listing *list)
+{
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
+        struct rl__tenant_view view;
+
+        if (who->hash[k] == 0 || !rl__tenants_active(&who->tenants[k]))
+            continue;
+        rl__tenant_look(&who->tenants[k], who->hash[k], who->tier[k], list->now, &view);
+        list_tenant(list, &view.held);
+        rl__tenant_let_go(&view.held);
+    }
+}
+
+rl_status rl_limits_of(rl_context *rl, const rl_request *request, rl_limit_status *out,
+                       size_t *count)
+{
+    struct listing list = { out, 0, 0, 0 };
+    struct rl__provider *provider;
+    struct rl__ask ask;
+    rl_status st;
+
+    if (rl == NULL || count == NULL || (out == NULL && *count > 0))
+        return RL_E_INVALID;
+    list.room = *count;
+    list.now = rl__now(&rl->env);
+    if ((st = rl__ask_read(rl, request, list.now, list.now, &ask)) != RL_OK)
+        return st;
+    provider = ask.lane->provider;
+    rl__lock(&provider->learning);
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        if (ask.lane->scope[s] != NULL)
+            list_scope(&list, ask.lane->scope[s]);
+    rl__unlock(&provider->learning);
+    list_tenants(&ask.who, &list);
+    *count = list.count;
+    return RL_OK;
+}
+
+/* ---- a fresh start ---- */
+
+static void reset_scope(struct rl__scope *scope, rl_time now)
+{
+    for (size_t i = 0; i < rl__scope_count(scope); i++) {
+        struct rl__entry *entry = scope->entry[i];
+        rl_level level;
+
+        rl_limiter_snapshot(&entry->limiter, now, &level);
+        rl__entry_correct(entry, (int64_t)level.burst - level.remaining, now);
+    }
+}
+
+static int reset_tenants(const struct rl__who *who, rl_time now)
+{
+    int any = 0;
+
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
+        struct rl__held_tenant held;
+
+        any |= who->hash[k] != 0;
+        if (who->hash[k] == 0 || !rl__tenants_active(&who->tenants[k]) ||
+            !rl__tenant_hold_known(&who->tenants[k], who->hash[k], &held))
+            continue;
+        rl__tenant_reset(&held, now);
+        rl__tenant_let_go(&held);
+    }
+    return any;
+}
+
+rl_status rl_limits_reset(rl_context *rl, const rl_request *request)
+{
+    struct rl__provider *provider;
+    struct rl__scope *scope;
+    struct rl__ask ask;
+    rl_time now;
+    rl_status st;
+
+    if (rl == NULL)
+        return RL_E_INVALID;
+    now = rl__now(&rl->env);
+    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)
+        return st;
+    if (!reset_tenants(&ask.who, now)) {
+        provider = ask.lane->provider;
+        scope = ask.lane->scope[RL__MODEL_SCOPE];
+        rl__lock(&provider->learning);
+        reset_scope(scope != NULL ? scope : ask.lane->scope[RL__PROVIDER_SCOPE], now);
+        rl__unlock(&provider->learning);
+    }
+    rl__poke(rl);
+    return RL_OK;
+}
