@@ -85,6 +85,37 @@ extern "C" {
  */
 RL_API rl_status rl_config_check(const char *json, size_t length, char *error, size_t error_size);
 
+/**
+ * Puts another configuration in force while requests flow, all of it at one moment or, if anything
+ * is wrong, none of it.
+ *
+ * What was used stays used: what is left of a limit is its new amount less that. A limit that is
+ * gone holds nobody back any more, unless answers have reported it; a provider's "dialect" stays as
+ * it began. Of tenants each changes at once, one after the other.
+ *
+ * @param path, json  one of them; borrowed. The texts of earlier ones are kept until rl_close().
+ * @param error       receives "place: what is wrong"; may be NULL.
+ * @retval RL_E_CONFIG, RL_E_IO  as rl_open(); nothing has changed.
+ * @retval RL_E_TABLE_FULL       more limits than a scope or a tier may have, also counting those
+ *                               that earlier files had; nothing has changed.
+ * @retval RL_E_NOMEM            nothing has changed, but for tenants, of whom some may have.
+ * @retval RL_E_INVALID
+ * Threads: any.  Blocks: while the file is read.  Since: 0.2.
+ */
+RL_API rl_status rl_config_reload(rl_context *rl, const char *path, const char *json, char *error,
+                                  size_t error_size);
+
+/**
+ * Changes some of it: `json` is merged into what is in force (RFC 7396: objects merge, null takes a
+ * key away, all else replaces), and the whole is put in force as rl_config_reload() does.
+ *
+ *     rl_config_patch(rl, "{\"users\": {\"ids\": {\"alice\": \"premium\"}}}", NULL, 0);
+ *
+ * The statuses are those of rl_config_reload(); places are those of the whole.
+ * Threads: any.  Since: 0.2.
+ */
+RL_API rl_status rl_config_patch(rl_context *rl, const char *json, char *error, size_t error_size);
+
 /** What the configuration says of a provider's door; NULL where it says nothing. Borrowed until
  * rl_close(). */
 RL_API const char *rl_config_base_url(const rl_context *rl, const char *provider);

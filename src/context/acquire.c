@@ -19,7 +19,8 @@ static rl_time after_ms(rl_time from, uint64_t ms)
 static void read_times(const rl_context *rl, const rl_request *request, rl_time started,
                        rl_time now, struct rl__ask *ask)
 {
-    uint64_t wait = request->max_wait_ms == 0 ? rl->config.queue_max_wait_ms : request->max_wait_ms;
+    uint64_t wait =
+        request->max_wait_ms == 0 ? rl__settings(rl)->queue_max_wait_ms : request->max_wait_ms;
 
     ask->deadline = request->deadline_ms == 0 ? RL_NEVER : after_ms(started, request->deadline_ms);
     ask->expires = after_ms(now, wait);
@@ -67,7 +68,7 @@ static rl_status read_who(struct rl__registry *registry, const rl_request *reque
     struct rl__tenants *users = &registry->tenants[RL__USER];
     rl_status st;
 
-    *who = (struct rl__who){ .tenants = registry->tenants };
+    *who = (struct rl__who){ .tenants = registry->tenants, .revision = &registry->revision };
     if ((st = read_tenant(registry, request->organisation, RL__ORGANISATION, who)) != RL_OK)
         return st;
     if ((st = read_tenant(registry, request->api_key, RL__API_KEY, who)) != RL_OK)
@@ -267,7 +268,8 @@ static rl_status check_room(const rl_context *rl)
 {
     if (rl->locked.closing)
         return RL_E_CLOSED;
-    return rl__load(&rl->locked.queue.count) >= rl->config.queue_max_size ? RL_E_QUEUE_FULL : RL_OK;
+    return rl__load(&rl->locked.queue.count) >= rl__settings(rl)->queue_max_size ? RL_E_QUEUE_FULL
+                                                                                 : RL_OK;
 }
 
 static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,

@@ -119,19 +119,19 @@ static rl_time next_time(rl_context *rl, const struct rl__course *course, const 
     /* After a refusal the gate, and behind it the limiter, say when: both hold for everybody. */
     if (verdict->outcome == RL_OUTCOME_RATE_LIMITED)
         return verdict->retry_at;
-    delay = rl_retry_delay(&rl->config.retry, failures, RL_NEVER, rl__random(&rl->env));
+    delay = rl_retry_delay(&rl__settings(rl)->retry, failures, RL_NEVER, rl__random(&rl->env));
     return rl__add_sat(rl__max(verdict->retry_at, now), delay);
 }
 
 static uint64_t attempts_allowed(const rl_context *rl, const struct rl__course *course)
 {
-    return course->max_attempts != 0 ? course->max_attempts : rl->config.retry.max_attempts;
+    return course->max_attempts != 0 ? course->max_attempts : rl__settings(rl)->retry.max_attempts;
 }
 
 static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_time now)
 {
     struct rl__course *course = course_of(attempt);
-    rl_retry_policy policy = rl->config.retry;
+    rl_retry_policy policy = rl__settings(rl)->retry;
 
     if (course->max_attempts != 0)
         policy.max_refusals = 0;

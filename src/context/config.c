@@ -318,6 +318,25 @@ void rl__config_deinit(struct rl__config *config)
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
         rl__tenant_settings_free(config->env, &config->tenants[k]);
     rl__limits_free(config->env, &config->global);
+    rl__free(config->env, config->text);
+    config->text = NULL;
+}
+
+struct rl__config *rl__config_new(struct rl__env *env, const rl_algorithm *const *algorithms)
+{
+    struct rl__config *config = rl__alloc_zeroed(env, 1, sizeof *config);
+
+    if (config != NULL)
+        rl__config_init(config, env, algorithms);
+    return config;
+}
+
+void rl__config_free(struct rl__config *config)
+{
+    if (config == NULL)
+        return;
+    rl__config_deinit(config);
+    rl__free(config->env, config);
 }
 
 rl_status rl__config_read(struct rl__config *config, const char *json, size_t length, char *error,
@@ -332,6 +351,8 @@ rl_status rl__config_read(struct rl__config *config, const char *json, size_t le
         return st;
     st = rl__read_object(&reader, document, top_keys, config);
     cJSON_Delete(document);
+    if (st == RL_OK && (config->text = rl__copy_text(config->env, json, length)) == NULL)
+        return RL_E_NOMEM;
     return st;
 }
 

@@ -57,6 +57,8 @@ struct rl__tenant_settings {
 };
 
 struct rl__config {
+    struct rl__config *older;
+    char *text; /* as it was read; NULL: nothing was, or a newer one is in force */
     struct rl__env *env;
     const rl_algorithm *const *algorithms; /* the user's own; NULL: none */
     struct rl__limits global;
@@ -70,6 +72,8 @@ struct rl__config {
 void rl__config_init(struct rl__config *config, struct rl__env *env,
                      const rl_algorithm *const *algorithms);
 void rl__config_deinit(struct rl__config *config);
+struct rl__config *rl__config_new(struct rl__env *env, const rl_algorithm *const *algorithms);
+void rl__config_free(struct rl__config *config); /* NULL is fine */
 /* Reads `length` bytes of JSON into a fresh config. On failure `error` says where and what. */
 rl_status rl__config_read(struct rl__config *config, const char *json, size_t length, char *error,
                           size_t error_size);

@@ -20,14 +20,15 @@ static rl_status fail(const rl_options *options, rl_status st, const char *text)
 
 static rl_status read_config(rl_context *rl, const rl_options *options)
 {
-    rl__config_init(&rl->config, &rl->env, options->algorithms);
+    if ((rl->config = rl__config_new(&rl->env, options->algorithms)) == NULL)
+        return RL_E_NOMEM;
     if (options->config_path != NULL && options->config_json != NULL)
         return fail(options, RL_E_INVALID, "config_path and config_json exclude each other");
     if (options->config_path != NULL)
-        return rl__config_read_file(&rl->config, options->config_path, options->error,
+        return rl__config_read_file(rl->config, options->config_path, options->error,
                                     options->error_size);
     if (options->config_json != NULL)
-        return rl__config_read(&rl->config, options->config_json, strlen(options->config_json),
+        return rl__config_read(rl->config, options->config_json, strlen(options->config_json),
                                options->error, options->error_size);
     return RL_OK;
 }
@@ -39,6 +40,11 @@ static rl_status start_locks(rl_context *rl)
     if (st != RL_OK)
         return st;
     if ((st = rl__condition_init(&rl->locked.left)) != RL_OK) {
+        rl__mutex_deinit(&rl->lock);
+        return st;
+    }
+    if ((st = rl__mutex_init(&rl->reloading)) != RL_OK) {
+        rl__condition_deinit(&rl->locked.left);
         rl__mutex_deinit(&rl->lock);
         return st;
     }
@@ -65,7 +71,7 @@ static rl_status start(rl_context *rl, const rl_options *options)
     if ((st = rl__furnish_global(rl)) != RL_OK)
         return fail(options, st, "global: too many limits");
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
-        if ((st = rl__furnish_tenants(rl, k)) != RL_OK)
+        if ((st = rl__furnish_tenants(rl, rl->config, k)) != RL_OK)
             return fail(options, st, "users, organisations, api_keys: too many limits in a tier");
     return RL_OK;
 }
@@ -118,8 +124,14 @@ void rl_close(rl_context *rl)
     if (rl->registry_ready)
         deliver_closing(rl);
     rl__registry_deinit(&rl->registry);
-    rl__config_deinit(&rl->config);
+    while (rl->config != NULL) {
+        struct rl__config *older = rl->config->older;
+
+        rl__config_free(rl->config);
+        rl->config = older;
+    }
     if (rl->lock_ready) {
+        rl__mutex_deinit(&rl->reloading);
         rl__condition_deinit(&rl->locked.left);
         rl__mutex_deinit(&rl->lock);
     }
@@ -159,7 +171,7 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
 const char *rl_config_base_url(const rl_context *rl, const char *provider)
 {
     const struct rl__provider_settings *settings =
-        rl == NULL || provider == NULL ? NULL : rl__config_provider(&rl->config, provider);
+        rl == NULL || provider == NULL ? NULL : rl__config_provider(rl__settings(rl), provider);
 
     return settings == NULL ? NULL : settings->base_url;
 }
@@ -167,7 +179,7 @@ const char *rl_config_base_url(const rl_context *rl, const char *provider)
 const char *rl_config_api_key_env(const rl_context *rl, const char *provider)
 {
     const struct rl__provider_settings *settings =
-        rl == NULL || provider == NULL ? NULL : rl__config_provider(&rl->config, provider);
+        rl == NULL || provider == NULL ? NULL : rl__config_provider(rl__settings(rl), provider);
 
     return settings == NULL ? NULL : settings->api_key_env;
 }

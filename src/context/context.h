@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The context from inside. It owns the order of steps and no arithmetic.
  *
- * Locks nest: context.lock, then registry.lock. A provider's learning lock is taken alone. None is
+ * Locks nest: context.reloading, context.lock, registry.lock, a provider's learning lock. None is
  * held in a callback of the user's. */
 #ifndef LLMRL_SRC_CONTEXT_H
 #define LLMRL_SRC_CONTEXT_H
@@ -32,7 +32,8 @@ struct rl__party {
 
 struct rl_context {
     struct rl__env env;
-    struct rl__config config;
+    struct rl__config *config;  /* in force: rl__settings(). Older ones behind it, until the end */
+    struct rl__mutex reloading; /* one change of the configuration at a time */
     struct rl__registry registry;
     struct rl__mutex lock;
     int lock_ready, registry_ready;
@@ -50,6 +51,12 @@ struct rl_context {
         uint64_t input_tokens, output_tokens, ignored, learned;
     } count;
 };
+
+/* acquire: pairs with rl__config_publish(). Good until rl_close(). */
+static inline const struct rl__config *rl__settings(const rl_context *rl)
+{
+    return __atomic_load_n(&rl->config, __ATOMIC_ACQUIRE);
+}
 
 /* ---- acquire.c ---- */
 struct rl__ask { /* a request, read and checked */
@@ -91,6 +98,13 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider);
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model);
 rl_status rl__furnish_global(rl_context *rl);
-rl_status rl__furnish_tenants(rl_context *rl, size_t kind);
+rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config, size_t kind);
+/* How the limits of a scope are kept; `setting` is one of `limits`. */
+rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
+                         const struct rl__limits *limits, const struct rl__limit_setting *setting);
+/* The settings of a model by its name, or by the pattern that fits best; NULL: none. */
+const struct rl__model_settings *rl__model_settings(const struct rl__model_settings *models,
+                                                    const char *name);
+int rl__is_pattern(const struct rl__model_settings *settings);
 
 #endif

@@ -47,7 +47,7 @@ static rl_duration own_wait(struct rl__lane *lane, int hinted, rl_time sent_at, 
  */
 static rl_time opening_time(struct observation *o)
 {
-    rl_duration longest = rl__mul_sat(o->rl->config.retry.max_hint_ms, RL_MILLISECOND);
+    rl_duration longest = rl__mul_sat(rl__settings(o->rl)->retry.max_hint_ms, RL_MILLISECOND);
     rl_duration hint = o->answer->retry_after, own = 0;
     int hinted = hint != RL_NEVER;
 
@@ -172,7 +172,7 @@ static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *r
     rl_time now = rl__now(&rl->env);
     int held = rl__permit_take(permit, &grant, &reserved);
     struct rl__provider *provider = held ? grant.lane->provider : NULL;
-    rl_duration max_hint = rl__mul_sat(rl->config.retry.max_hint_ms, RL_MILLISECOND);
+    rl_duration max_hint = rl__mul_sat(rl__settings(rl)->retry.max_hint_ms, RL_MILLISECOND);
     rl_answer answer;
     struct observation o = { .rl = rl,
                              .lane = grant.lane,

@@ -21,7 +21,6 @@ static rl_wall_time epoch_of(const rl_context *rl, rl_time now)
 }
 
 struct furnishing {
-    rl_context *rl;
     const struct rl__traits *traits;
     const struct rl__limits *limits;
     rl_time now;
@@ -31,7 +30,7 @@ struct furnishing {
 static struct furnishing furnishing_of(rl_context *rl, const struct rl__traits *traits,
                                        const struct rl__limits *limits)
 {
-    struct furnishing f = { .rl = rl, .traits = traits, .limits = limits };
+    struct furnishing f = { .traits = traits, .limits = limits };
 
     f.now = rl__now(&rl->env);
     f.epoch = epoch_of(rl, f.now);
@@ -78,6 +77,14 @@ static rl_limit shape_of(const struct furnishing *f, const struct rl__limit_sett
     return limit;
 }
 
+rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
+                         const struct rl__limits *limits, const struct rl__limit_setting *setting)
+{
+    struct furnishing f = furnishing_of(rl, traits, limits);
+
+    return shape_of(&f, setting);
+}
+
 /* Buckets are full since the beginning of time: a caller's clock reading may be older than the
  * scope it asks for. */
 static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
@@ -98,7 +105,7 @@ static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
 
 rl_status rl__furnish_global(rl_context *rl)
 {
-    struct furnishing f = furnishing_of(rl, rl__traits_find(NULL), &rl->config.global);
+    struct furnishing f = furnishing_of(rl, rl__traits_find(NULL), &rl__settings(rl)->global);
 
     return add_limits(&rl->registry.global, &f);
 }
@@ -142,9 +149,9 @@ static rl_status fill_tier(struct rl__tier_set *set, rl_context *rl, const char 
     return RL_OK;
 }
 
-static rl_status fill_set(struct rl__tier_set *set, rl_context *rl, size_t kind)
+static rl_status fill_set(struct rl__tier_set *set, rl_context *rl,
+                          const struct rl__tenant_settings *settings, size_t kind)
 {
-    const struct rl__tenant_settings *settings = &rl->config.tenants[kind];
     rl_status st = RL_OK;
 
     for (const struct rl__tier_settings *t = settings->tiers; t != NULL && st == RL_OK; t = t->next)
@@ -155,19 +162,20 @@ static rl_status fill_set(struct rl__tier_set *set, rl_context *rl, size_t kind)
     return st;
 }
 
-rl_status rl__furnish_tenants(rl_context *rl, size_t kind)
+rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config, size_t kind)
 {
+    const struct rl__tenant_settings *settings = &config->tenants[kind];
     struct rl__tenants *tenants = &rl->registry.tenants[kind];
     struct rl__tier_set *set;
     rl_status st;
 
-    if (rl->config.tenants[kind].tiers == NULL)
+    /* No limits are limits, too, once there were others. */
+    if (settings->tiers == NULL && !rl__tenants_active(tenants))
         return RL_OK;
-    if (rl->config.tenants[kind].max_count > 0)
-        tenants->most = rl->config.tenants[kind].max_count;
+    rl__store(&tenants->most, settings->max_count > 0 ? settings->max_count : UINT64_MAX);
     if ((set = rl__tier_set_new(tenants, kind_name[kind])) == NULL)
         return RL_E_NOMEM;
-    if ((st = fill_set(set, rl, kind)) != RL_OK) {
+    if ((st = fill_set(set, rl, settings, kind)) != RL_OK) {
         rl__tier_set_free(set);
         return st;
     }
@@ -176,9 +184,15 @@ rl_status rl__furnish_tenants(rl_context *rl, size_t kind)
 
 /* ---- providers and models ---- */
 
+/* Another reload may put new ones there. */
+static const struct rl__provider_settings *settings_of(const struct rl__provider *provider)
+{
+    return __atomic_load_n(&provider->settings, __ATOMIC_ACQUIRE);
+}
+
 static const char *dialect_name(const struct rl__provider *provider)
 {
-    const struct rl__provider_settings *settings = provider->settings;
+    const struct rl__provider_settings *settings = settings_of(provider);
     const char *name =
         settings != NULL && settings->dialect != NULL ? settings->dialect : provider->name;
 
@@ -192,7 +206,7 @@ const struct rl__traits *rl__provider_traits(const struct rl__provider *provider
 
 int rl__provider_auto_detect(const struct rl__provider *provider)
 {
-    const struct rl__provider_settings *settings = provider->settings;
+    const struct rl__provider_settings *settings = settings_of(provider);
 
     return settings == NULL || settings->auto_detect;
 }
@@ -200,7 +214,8 @@ int rl__provider_auto_detect(const struct rl__provider *provider)
 rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
 {
     rl_context *rl = user;
-    const struct rl__provider_settings *settings = rl__config_provider(&rl->config, provider->name);
+    const struct rl__provider_settings *settings =
+        rl__config_provider(rl__settings(rl), provider->name);
     struct furnishing f;
 
     provider->settings = settings;
@@ -236,7 +251,7 @@ static int matches(const char *pattern, const char *name)
     return *pattern == '\0';
 }
 
-static int is_pattern(const struct rl__model_settings *settings)
+int rl__is_pattern(const struct rl__model_settings *settings)
 {
     return strchr(settings->name, '*') != NULL;
 }
@@ -252,8 +267,8 @@ static size_t letters_of(const char *pattern)
 
 /* The name itself before any pattern; else the pattern with the most characters that are no stars;
  * of two alike, the one that the file names first. */
-static const struct rl__model_settings *settings_for(const struct rl__model_settings *models,
-                                                     const char *name)
+const struct rl__model_settings *rl__model_settings(const struct rl__model_settings *models,
+                                                    const char *name)
 {
     const struct rl__model_settings *best = NULL;
 
@@ -261,7 +276,7 @@ static const struct rl__model_settings *settings_for(const struct rl__model_sett
         if (strcmp(models->name, name) == 0)
             return models;
         /* The list has the last one first. */
-        if (is_pattern(models) && matches(models->name, name) &&
+        if (rl__is_pattern(models) && matches(models->name, name) &&
             (best == NULL || letters_of(models->name) >= letters_of(best->name)))
             best = models;
     }
@@ -272,14 +287,10 @@ static rl_status join_family(rl_context *rl, struct rl__provider *provider,
                              struct rl__lane_node *node, const struct rl__model_settings *settings,
                              const struct furnishing *f)
 {
-    struct rl__family *family = provider->families;
+    struct rl__family *family;
     int is_new;
-    rl_status st;
+    rl_status st = rl__registry_family(&rl->registry, provider, settings->name, &family, &is_new);
 
-    while (family != NULL && family->settings != settings)
-        family = family->next;
-    is_new = family == NULL;
-    st = rl__registry_family(&rl->registry, provider, settings->name, settings, &family);
     if (st == RL_OK && is_new)
         st = add_limits(&family->scope, f);
     if (st == RL_OK)
@@ -300,16 +311,17 @@ rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl_
                            const char *model)
 {
     rl_context *rl = user;
-    const struct rl__provider_settings *settings = provider->settings;
+    const struct rl__provider_settings *settings = settings_of(provider);
     const struct rl__model_settings *known =
-        settings == NULL || model[0] == '\0' ? NULL : settings_for(settings->models, model);
+        settings == NULL || model[0] == '\0' ? NULL : rl__model_settings(settings->models, model);
     struct furnishing f;
     rl_status st = RL_OK;
 
     if (known != NULL) {
         f = furnishing_of(rl, rl__provider_traits(provider), &known->limits);
-        st = is_pattern(known) ? join_family(rl, provider, node, known, &f)
-                               : add_limits(&node->scope, &f);
+        st = rl__is_pattern(known) ? join_family(rl, provider, node, known, &f)
+             : node->lane.scope[RL__MODEL_SCOPE] == &node->scope ? add_limits(&node->scope, &f)
+                                                                 : RL_OK; /* its twin's: done */
     }
     if (st == RL_OK && !knows_limits(&node->lane))
         node->lane.probe_window = RL__PROBE_WINDOW_FIRST;

@@ -60,7 +60,7 @@ static void list_provider(rl_context *rl, struct rl__provider *provider, struct 
     for (struct rl__family *family = provider->families; family != NULL; family = family->next)
         list_scope(list, &family->scope);
     for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
-        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] != NULL)
+        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] == &node->scope)
             list_scope(list, &node->scope);
     rl__unlock(&provider->learning);
 }

@@ -78,7 +78,7 @@ static rl_status ask_scope(struct rl__scope *scope, int shared, const struct rl_
         rl_time retry_at;
         rl_status st;
 
-        if (amount == 0 || entry->rule.shadow)
+        if (amount == 0 || entry->rule.shadow || rl__load(&entry->off) != 0)
             continue;
         if (shared)
             ask_queue(entry, scope, sequence, refusal);
@@ -119,7 +119,8 @@ int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
             const struct rl__entry *entry = lane->scope[s]->entry[i];
             uint64_t amount = rl__rule_reserve(&entry->rule, cost);
 
-            if (!entry->rule.shadow && at_once(entry, amount) > amount_of(entry))
+            if (!entry->rule.shadow && rl__load(&entry->off) == 0 &&
+                at_once(entry, amount) > amount_of(entry))
                 return 0;
         }
     return 1;
@@ -132,7 +133,9 @@ static void give_back(struct rl__lane *lane, const struct rl__cost *cost,
         for (size_t i = 0; i < taken->count[s]; i++) {
             struct rl__entry *entry = lane->scope[s]->entry[i];
 
-            rl_limiter_settle(&entry->limiter, rl__rule_reserve(&entry->rule, cost), 0, now, now);
+            if (rl__load(&entry->off) == 0)
+                rl_limiter_settle(&entry->limiter, rl__rule_reserve(&entry->rule, cost), 0, now,
+                                  now);
         }
 }
 
@@ -140,8 +143,11 @@ static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time no
                             rl_time *retry_at)
 {
     uint64_t first = at_once(entry, amount);
-    rl_status st = rl_limiter_take(&entry->limiter, first, now, retry_at);
+    rl_status st;
 
+    if (rl__load(&entry->off) != 0)
+        return RL_OK;
+    st = rl_limiter_take(&entry->limiter, first, now, retry_at);
     if (st == RL_OK) {
         rl_limiter_charge(&entry->limiter, amount - first, now);
         return RL_OK;
@@ -281,9 +287,19 @@ static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
         st = ask_lane(lane, cost, sequence, now, refusal);
     if (st == RL_OK)
         st = take_all(lane, cost, now, taken, refusal);
-    if (st == RL_OK)
-        commit_all(holding, taken);
     return st;
+}
+
+/* Waits until no change is under way; a change of all limits takes effect at once for everybody. */
+static uint64_t settled_revision(const struct rl__who *who)
+{
+    uint64_t revision;
+
+    if (who->revision == NULL)
+        return 0;
+    for (unsigned turn = 0; (revision = rl__load_acquire(who->revision)) % 2 != 0;)
+        rl__relax(&turn);
+    return revision;
 }
 
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
@@ -291,13 +307,24 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
                     struct rl__refusal *refusal)
 {
     struct holding holding;
+    uint64_t revision;
     rl_status st;
+    int changed;
 
-    *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
-    if ((st = hold_all(who, now, &holding)) != RL_OK)
-        return st;
-    st = admit_held(lane, &holding, cost, sequence, now, taken, refusal);
-    let_go(&holding, RL__TENANT_KINDS);
+    do {
+        revision = settled_revision(who);
+        *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+        if ((st = hold_all(who, now, &holding)) != RL_OK)
+            return st;
+        st = admit_held(lane, &holding, cost, sequence, now, taken, refusal);
+        /* What was taken partly from old and partly from new limits goes back. */
+        changed = st == RL_OK && who->revision != NULL && rl__load(who->revision) != revision;
+        if (changed)
+            give_back(lane, cost, taken, now);
+        else if (st == RL_OK)
+            commit_all(&holding, taken);
+        let_go(&holding, RL__TENANT_KINDS);
+    } while (changed);
     if (st == RL_OK)
         rl__fetch_add(&lane->in_flight, 1);
     return st;

@@ -117,6 +117,8 @@ void rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants
         for (size_t i = 0; i < grant->taken.count[s]; i++) {
             struct rl__entry *entry = grant->lane->scope[s]->entry[i];
 
+            if (rl__load(&entry->since) > at)
+                continue;
             book(entry, rl__rule_reserve(&entry->rule, reserved),
                  rl__rule_settle(&entry->rule, used), at, now);
         }

@@ -126,17 +126,39 @@ static struct rl__lane_node *find_lane(struct rl__registry *registry, const stru
     struct rl__lane_node *node = __atomic_load_n(&registry->bucket[name->bucket], __ATOMIC_ACQUIRE);
 
     while (node != NULL && !is_lane(node, name))
-        node = node->next_in_bucket;
+        node = __atomic_load_n(&node->next_in_bucket, __ATOMIC_ACQUIRE);
     return node;
 }
 
 static void publish(struct rl__registry *registry, struct rl__lane_node *node, size_t bucket)
 {
+    node->bucket = bucket;
     node->next_in_bucket = registry->bucket[bucket];
     node->next = registry->lanes;
     registry->lanes = node;
     rl__fetch_add(&registry->lane_count, 1);
     __atomic_store_n(&registry->bucket[bucket], node, __ATOMIC_RELEASE);
+}
+
+static struct rl__lane_node *retired_twin(const struct rl__registry *registry, const char *name)
+{
+    struct rl__lane_node *node = registry->lanes;
+
+    while (node != NULL && !(node->retired && strcmp(node->name, name) == 0))
+        node = node->next;
+    return node;
+}
+
+void rl__registry_retire(struct rl__registry *registry, struct rl__lane_node *node)
+{
+    struct rl__lane_node **link = &registry->bucket[node->bucket];
+
+    while (*link != node)
+        link = &(*link)->next_in_bucket;
+    /* release: as in publish(); who stands on this node still finds the rest of the chain. */
+    __atomic_store_n(link, node->next_in_bucket, __ATOMIC_RELEASE);
+    node->retired = 1;
+    rl__fetch_add(&registry->lane_count, UINT64_MAX);
 }
 
 static rl_status new_provider(struct rl__registry *registry, const struct lane_name *name,
@@ -195,13 +217,14 @@ static char *joined_name(struct rl__registry *registry, const struct lane_name *
 }
 
 rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
-                              const char *pattern, const void *settings, struct rl__family **out)
+                              const char *pattern, struct rl__family **out, int *is_new)
 {
     struct lane_name name = { .provider = provider->name, .model = pattern };
     struct rl__family *family = provider->families;
 
-    while (family != NULL && family->settings != settings)
+    while (family != NULL && strcmp(family->name + family->pattern, pattern) != 0)
         family = family->next;
+    *is_new = family == NULL;
     if (family == NULL) {
         name.provider_length = strlen(provider->name);
         name.model_length = strlen(pattern);
@@ -213,7 +236,7 @@ rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider
         }
         family->scope.name = family->name;
         family->scope.env = registry->env;
-        family->settings = settings;
+        family->pattern = name.provider_length + 1;
         family->next = provider->families;
         provider->families = family;
     }
@@ -239,7 +262,7 @@ static rl_status new_lane(struct rl__registry *registry, const struct lane_name 
                           struct rl__lane_node **out)
 {
     struct rl__provider *provider = NULL;
-    struct rl__lane_node *node;
+    struct rl__lane_node *node, *twin;
     rl_status st;
 
     if (registry->lane_count == RL__MODELS_MAX)
@@ -253,11 +276,13 @@ static rl_status new_lane(struct rl__registry *registry, const struct lane_name 
         return RL_E_NOMEM;
     }
     lay_lane(registry, provider, node, name);
+    if ((twin = retired_twin(registry, node->name)) != NULL && name->model_length > 0)
+        node->lane.scope[RL__MODEL_SCOPE] = twin->lane.scope[RL__MODEL_SCOPE];
     if ((st = registry->furnish_lane(registry->user, provider, node, name->model)) != RL_OK) {
         free_node(registry, node);
         return st;
     }
-    if (name->model_length > 0)
+    if (name->model_length > 0 && twin == NULL)
         rl__fetch_add(&provider->model_count, 1);
     publish(registry, node, name->bucket);
     *out = node;

@@ -28,8 +28,8 @@ struct rl__provider {
 /* Models that share limits. */
 struct rl__family {
     struct rl__scope scope;
-    char *name; /* "openai/gpt-4o-*" */
-    const void *settings;
+    char *name;     /* "openai/gpt-4o-*" */
+    size_t pattern; /* where the pattern begins in it */
     struct rl__family *next;
 };
 
@@ -38,7 +38,10 @@ struct rl__lane_node {
     struct rl__scope scope; /* of the model; unused in the lane of the provider as a whole */
     char *name;             /* "openai/gpt-4o-mini", or "openai" */
     size_t provider_length; /* of name */
-    struct rl__lane_node *next_in_bucket, *next;
+    size_t bucket;
+    int retired;                          /* under the registry's lock */
+    struct rl__lane_node *next_in_bucket; /* atomic */
+    struct rl__lane_node *next;
 };
 
 #define RL__BUCKETS 1024
@@ -47,6 +50,7 @@ struct rl__registry {
     struct rl__hash_key key;
     struct rl__scope global;
     struct rl__tenants tenants[RL__TENANT_KINDS];
+    uint64_t revision;     /* of all limits: odd while they are being changed; atomic */
     struct rl__mutex lock; /* for adding; published nodes never change place */
     struct rl__lane_node *bucket[RL__BUCKETS];
     struct rl__lane_node *lanes; /* all, newest first */
@@ -63,9 +67,12 @@ struct rl__registry {
 
 rl_status rl__registry_init(struct rl__registry *registry, struct rl__env *env);
 void rl__registry_deinit(struct rl__registry *registry);
-/* The provider's family for these settings, made if need be. Under the registry's lock. */
+/* The provider's family of that pattern, made if need be. Under the registry's lock. */
 rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
-                              const char *pattern, const void *settings, struct rl__family **out);
+                              const char *pattern, struct rl__family **out, int *is_new);
+/* Takes a lane out of the table, so that the next who asks gets a new one, with the same scope for
+ * its model. Whoever has the old one may go on with it. Under the registry's lock. */
+void rl__registry_retire(struct rl__registry *registry, struct rl__lane_node *node);
 /* model NULL or "": the provider as a whole. RL_E_INVALID: a name is missing, too long or has
  * control characters; RL_E_TABLE_FULL, RL_E_NOMEM, or what furnishing says. */
 rl_status rl__registry_lane(struct rl__registry *registry, const char *provider, const char *model,

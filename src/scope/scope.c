@@ -3,6 +3,7 @@
 #include "scope/scope.h"
 
 #include "base/arith.h"
+#include "base/rl_assert.h"
 
 #include <string.h>
 
@@ -15,7 +16,7 @@ uint64_t rl__small_burst(uint64_t amount, rl_duration period)
     return rl__min(rl__max(burst, 1), rl__max(amount, 1));
 }
 
-static void free_entry(struct rl__env *env, struct rl__entry *entry)
+void rl__entry_free(struct rl__env *env, struct rl__entry *entry)
 {
     if (entry == NULL)
         return;
@@ -27,7 +28,7 @@ static void free_entry(struct rl__env *env, struct rl__entry *entry)
 void rl__scope_deinit(struct rl__scope *scope)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++)
-        free_entry(scope->env, scope->entry[i]);
+        rl__entry_free(scope->env, scope->entry[i]);
     scope->entry_count = 0;
 }
 
@@ -56,43 +57,50 @@ static rl_status fill_entry(struct rl__env *env, struct rl__entry *entry, rl_tim
     return start_limiter(env, entry, now);
 }
 
-static rl_status new_entry(struct rl__env *env, const struct rl__entry *like, rl_time now,
-                           struct rl__entry **out)
+rl_status rl__entry_new(struct rl__env *env, const struct rl__rule *rule, const rl_limit *limit,
+                        uint32_t source, rl_time now, struct rl__entry **out)
 {
-    struct rl__entry *entry = rl__alloc_zeroed(env, 1, sizeof *entry);
+    struct rl__entry *entry;
     rl_status st;
 
-    if (entry == NULL)
+    if (rule->dimension >= RL_DIMENSION_COUNT)
+        return RL_E_INVALID;
+    if ((entry = rl__alloc_zeroed(env, 1, sizeof *entry)) == NULL)
         return RL_E_NOMEM;
-    *entry = *like;
+    *entry = (struct rl__entry){ .rule = *rule, .source = source, .limit = *limit };
+    entry->period = limit->period;
+    entry->configured = source == RL_SOURCE_ANSWER ? RL_NEVER : limit->amount;
+    entry->is_bucket = limit->algorithm == NULL;
+    entry->learned.pace = 1000000;
     if ((st = fill_entry(env, entry, now)) != RL_OK) {
-        free_entry(env, entry);
+        rl__entry_free(env, entry);
         return st;
     }
     *out = entry;
     return RL_OK;
 }
 
-rl_status rl__scope_add(struct rl__scope *scope, const struct rl__rule *rule, const rl_limit *limit,
-                        uint32_t source, rl_time now, struct rl__entry **out)
+void rl__scope_put(struct rl__scope *scope, struct rl__entry *entry)
 {
     size_t count = rl__scope_count(scope);
-    struct rl__entry like = { .rule = *rule, .source = source, .limit = *limit }, *entry;
-    rl_status st;
 
-    if (rule->dimension >= RL_DIMENSION_COUNT)
-        return RL_E_INVALID;
-    if (count == RL__SCOPE_ENTRIES)
-        return RL_E_TABLE_FULL;
-    like.period = limit->period;
-    like.configured = source == RL_SOURCE_CONFIG ? limit->amount : RL_NEVER;
-    like.is_bucket = limit->algorithm == NULL;
-    like.learned.pace = 1000000;
-    if ((st = new_entry(scope->env, &like, now, &entry)) != RL_OK)
-        return st;
+    RL_ASSERT(count < RL__SCOPE_ENTRIES);
     scope->entry[count] = entry;
     /* release: pairs with rl__scope_count(); the entry is whole before anybody sees it. */
     rl__store_release(&scope->entry_count, count + 1);
+}
+
+rl_status rl__scope_add(struct rl__scope *scope, const struct rl__rule *rule, const rl_limit *limit,
+                        uint32_t source, rl_time now, struct rl__entry **out)
+{
+    struct rl__entry *entry;
+    rl_status st;
+
+    if (rl__scope_count(scope) == RL__SCOPE_ENTRIES)
+        return RL_E_TABLE_FULL;
+    if ((st = rl__entry_new(scope->env, rule, limit, source, now, &entry)) != RL_OK)
+        return st;
+    rl__scope_put(scope, entry);
     if (out != NULL)
         *out = entry;
     return RL_OK;
@@ -103,8 +111,8 @@ struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl
     size_t count = rl__scope_count(scope);
 
     for (size_t i = 0; i < count; i++)
-        if (scope->entry[i]->rule.dimension == dimension && !scope->entry[i]->rule.weighed &&
-            scope->entry[i]->period == period)
+        if (rl__load(&scope->entry[i]->off) == 0 && scope->entry[i]->rule.dimension == dimension &&
+            !scope->entry[i]->rule.weighed && scope->entry[i]->period == period)
             return scope->entry[i];
     return NULL;
 }

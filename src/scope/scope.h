@@ -37,6 +37,8 @@ struct rl__entry {
     rl_duration period;  /* as named; the one in force may be longer */
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
     const char *origin;  /* static: the built-in table; NULL: none */
+    uint64_t off;        /* 1: the configuration has dropped it; atomic */
+    rl_time since;       /* grants made before owe it nothing; atomic */
     uint64_t shadowed;   /* requests that a limit in shadow mode would have held back; atomic */
     uint64_t *words;     /* owned: a state that is larger than a limiter; else NULL */
     char *zone;          /* owned copy of limit.zone; NULL: none */
@@ -112,6 +114,7 @@ struct rl__lane {
  */
 struct rl__who {
     struct rl__tenants *tenants; /* of each kind */
+    const uint64_t *revision;    /* of the registry; NULL: it never changes */
     uint64_t hash[RL__TENANT_KINDS];
     int32_t tier[RL__TENANT_KINDS];
 };
@@ -119,6 +122,11 @@ struct rl__who {
 /* Adds a limiter. RL_E_TABLE_FULL, RL_E_NOMEM, or as rl_limiter_init(). */
 rl_status rl__scope_add(struct rl__scope *scope, const struct rl__rule *rule, const rl_limit *limit,
                         uint32_t source, rl_time now, struct rl__entry **out);
+/* The same in two steps, of which the second cannot fail while there is room. */
+rl_status rl__entry_new(struct rl__env *env, const struct rl__rule *rule, const rl_limit *limit,
+                        uint32_t source, rl_time now, struct rl__entry **out);
+void rl__entry_free(struct rl__env *env, struct rl__entry *entry);
+void rl__scope_put(struct rl__scope *scope, struct rl__entry *entry);
 /* Frees what it holds. */
 void rl__scope_deinit(struct rl__scope *scope);
 /* The entry for that dimension and period; NULL: none. */

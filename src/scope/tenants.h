@@ -22,7 +22,7 @@
 enum rl__tenant_kind { RL__ORGANISATION, RL__API_KEY, RL__USER, RL__TENANT_KINDS };
 
 #define RL__TENANT_ID_MAX    512
-#define RL__TENANT_WORDS_MAX 64 /* of one record */
+#define RL__TENANT_WORDS_MAX 128 /* of one record */
 #define RL__TIERS_MAX        65535
 
 /* One limit of a tier. */

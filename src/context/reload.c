@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns how one configuration follows another while requests flow. First everything is prepared that
+ * can fail; then the limits change between two steps of registry.revision, so that no request is
+ * admitted by some of the old and some of the new. What was used stays used.
+ */
+#include "base/arith.h"
+#include "base/text.h"
+#include "context/config_json.h"
+#include "context/context.h"
+#include "provider/learn_parts.h"
+
+#include <string.h>
+
+/* What will happen to one limit. */
+struct change {
+    struct rl__scope *scope;
+    struct rl__entry *before; /* goes, or changes; NULL: there was none */
+    struct rl__entry *after;  /* owned until it is put; NULL: `before` changes or goes */
+    const struct rl__traits *traits;
+    rl_limit limit;
+    char *zone; /* owned until it is put: of the limit */
+    uint64_t amount;
+    int stays;
+    struct change *next;
+};
+
+/* A lane whose model belongs to another family now. */
+struct leaving {
+    struct rl__lane_node *node;
+    struct leaving *next;
+};
+
+struct reload {
+    rl_context *rl;
+    struct rl__config *config;
+    struct change *changes, **end;
+    struct leaving *leaving;
+    rl_time now;
+};
+
+static rl_status stage(struct reload *r, const struct change *like, struct change **out)
+{
+    struct change *change = rl__alloc_zeroed(&r->rl->env, 1, sizeof *change);
+
+    if (change == NULL)
+        return RL_E_NOMEM;
+    *change = *like;
+    change->next = NULL;
+    *r->end = change;
+    r->end = &change->next;
+    if (out != NULL)
+        *out = change;
+    return RL_OK;
+}
+
+/* ---- what is the same ---- */
+
+static int same_rule(const struct rl__rule *a, const struct rl__rule *b)
+{
+    return a->dimension == b->dimension && a->shadow == b->shadow && a->borrow == b->borrow &&
+           a->unknown_is_no == b->unknown_is_no && a->weighed == b->weighed &&
+           memcmp(&a->reserve, &b->reserve, sizeof a->reserve) == 0 &&
+           memcmp(&a->settle, &b->settle, sizeof a->settle) == 0;
+}
+
+static int speaks_of(const struct rl__entry *entry, const struct rl__limit_setting *setting)
+{
+    return entry->rule.dimension == setting->rule.dimension &&
+           entry->rule.weighed == setting->rule.weighed && entry->period == setting->limit.period;
+}
+
+/* Whether a limiter can go on under the new limit. */
+static int same_shape(const struct rl__entry *entry, const struct rl__rule *rule,
+                      const rl_limit *limit)
+{
+    size_t old_words, new_words;
+
+    if (!same_rule(&entry->rule, rule) || (int)entry->is_bucket != (limit->algorithm == NULL) ||
+        entry->limit.parts != limit->parts || entry->limit.bookings != limit->bookings)
+        return 0;
+    if (entry->is_bucket)
+        return 1;
+    return strcmp(entry->limiter.algorithm->name, limit->algorithm) == 0 &&
+           rl_limit_words(&entry->limit, &old_words) == RL_OK &&
+           rl_limit_words(limit, &new_words) == RL_OK && old_words == new_words;
+}
+
+static struct rl__entry *entry_for(struct rl__scope *scope, const struct rl__limit_setting *setting)
+{
+    struct rl__entry *off = NULL;
+
+    for (size_t i = 0; i < rl__scope_count(scope); i++) {
+        struct rl__entry *entry = scope->entry[i];
+
+        if (!speaks_of(entry, setting))
+            continue;
+        if (rl__load(&entry->off) == 0)
+            return entry;
+        off = entry;
+    }
+    return off;
+}
+
+static int is_named(const struct rl__limits *limits, const struct rl__entry *entry)
+{
+    for (const struct rl__limit_setting *s = limits->first; s != NULL; s = s->next)
+        if (speaks_of(entry, s))
+            return 1;
+    return 0;
+}
+
+/* ---- preparing ---- */
+
+static rl_status copy_zone(struct reload *r, struct change *change)
+{
+    const char *zone = change->limit.zone;
+
+    if (zone == NULL)
+        return RL_OK;
+    if ((change->zone = rl__copy_text(&r->rl->env, zone, strlen(zone))) == NULL)
+        return RL_E_NOMEM;
+    change->limit.zone = change->zone;
+    return RL_OK;
+}
+
+static rl_status prepare_one(struct reload *r, struct change *like,
+                             const struct rl__limit_setting *setting)
+{
+    struct change *change;
+    rl_status st;
+
+    like->before = entry_for(like->scope, setting);
+    like->amount = setting->limit.amount;
+    like->stays = like->before != NULL && same_shape(like->before, &setting->rule, &like->limit);
+    if ((st = stage(r, like, &change)) != RL_OK)
+        return st;
+    if (change->stays)
+        return copy_zone(r, change);
+    st = rl__entry_new(&r->rl->env, &setting->rule, &change->limit, RL_SOURCE_CONFIG,
+                       change->limit.algorithm == NULL ? 0 : r->now, &change->after);
+    if (st != RL_OK)
+        return st;
+    change->after->period = setting->limit.period;
+    change->after->configured = setting->limit.amount;
+    return RL_OK;
+}
+
+static size_t fresh_in(const struct reload *r, const struct rl__scope *scope)
+{
+    size_t count = 0;
+
+    for (const struct change *c = r->changes; c != NULL; c = c->next)
+        count += c->scope == scope && c->after != NULL;
+    return count;
+}
+
+static rl_status prepare_scope(struct reload *r, struct rl__scope *scope,
+                               const struct rl__traits *traits, const struct rl__limits *limits)
+{
+    rl_status st = RL_OK;
+
+    for (size_t i = 0; i < rl__scope_count(scope) && st == RL_OK; i++) {
+        struct rl__entry *entry = scope->entry[i];
+        struct change gone = { .scope = scope, .before = entry, .traits = traits };
+
+        if (entry->source != RL_SOURCE_ANSWER && rl__load(&entry->off) == 0 &&
+            !is_named(limits, entry))
+            st = stage(r, &gone, NULL);
+    }
+    for (const struct rl__limit_setting *s = limits->first; s != NULL && st == RL_OK; s = s->next) {
+        struct change like = { .scope = scope, .traits = traits };
+
+        like.limit = rl__limit_shape(r->rl, traits, limits, s);
+        st = prepare_one(r, &like, s);
+    }
+    if (st == RL_OK && rl__scope_count(scope) + fresh_in(r, scope) > RL__SCOPE_ENTRIES)
+        return RL_E_TABLE_FULL;
+    return st;
+}
+
+static const struct rl__limits no_limits;
+
+/* The family that a lane should have: its pattern, or NULL. */
+static const char *family_pattern(const struct rl__provider_settings *settings,
+                                  const struct rl__lane_node *node)
+{
+    const char *model = node->name + node->provider_length;
+    const struct rl__model_settings *known;
+
+    if (settings == NULL || model[0] == '\0')
+        return NULL;
+    known = rl__model_settings(settings->models, model + 1);
+    return known != NULL && rl__is_pattern(known) ? known->name : NULL;
+}
+
+static const char *present_pattern(const struct rl__provider *provider,
+                                   const struct rl__lane_node *node)
+{
+    for (const struct rl__family *f = provider->families; f != NULL; f = f->next)
+        if (&f->scope == node->lane.scope[RL__FAMILY_SCOPE])
+            return f->name + f->pattern;
+    return NULL;
+}
+
+/* NULL is the same as NULL. */
+static int is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static rl_status prepare_lane(struct reload *r, const struct rl__provider *provider,
+                              const struct rl__provider_settings *settings,
+                              struct rl__lane_node *node)
+{
+    const char *has = present_pattern(provider, node), *needs = family_pattern(settings, node);
+    const char *model = node->name + node->provider_length;
+    const struct rl__model_settings *known = NULL;
+    struct leaving *leaving;
+
+    if (!node->retired && !is_same_text(has, needs)) {
+        if ((leaving = rl__alloc_zeroed(&r->rl->env, 1, sizeof *leaving)) == NULL)
+            return RL_E_NOMEM;
+        *leaving = (struct leaving){ node, r->leaving };
+        r->leaving = leaving;
+    }
+    if (node->lane.scope[RL__MODEL_SCOPE] != &node->scope)
+        return RL_OK; /* its twin's */
+    if (settings != NULL)
+        known = rl__model_settings(settings->models, model + 1);
+    return prepare_scope(r, &node->scope, rl__provider_traits(provider),
+                         known != NULL && !rl__is_pattern(known) ? &known->limits : &no_limits);
+}
+
+static rl_status prepare_provider(struct reload *r, struct rl__provider *provider)
+{
+    const struct rl__provider_settings *settings = rl__config_provider(r->config, provider->name);
+    const struct rl__traits *traits = rl__provider_traits(provider);
+    rl_status st = prepare_scope(r, &provider->scope, traits,
+                                 settings != NULL ? &settings->limits : &no_limits);
+
+    for (struct rl__family *f = provider->families; f != NULL && st == RL_OK; f = f->next) {
+        const struct rl__model_settings *known = settings == NULL ? NULL : settings->models;
+
+        while (known != NULL && strcmp(known->name, f->name + f->pattern) != 0)
+            known = known->next;
+        st = prepare_scope(r, &f->scope, traits, known != NULL ? &known->limits : &no_limits);
+    }
+    for (struct rl__lane_node *n = r->rl->registry.lanes; n != NULL && st == RL_OK; n = n->next)
+        if (n->lane.provider == provider)
+            st = prepare_lane(r, provider, settings, n);
+    return st;
+}
+
+static rl_status prepare(struct reload *r)
+{
+    struct rl__registry *registry = &r->rl->registry;
+    rl_status st = prepare_scope(r, &registry->global, rl__traits_find(NULL), &r->config->global);
+
+    for (struct rl__provider *p = registry->providers; p != NULL && st == RL_OK; p = p->next)
+        st = prepare_provider(r, p);
+    return st;
+}
+
+/* ---- changing ---- */
+
+/* What is gone from the file lives on if answers speak of it: then as they do. */
+static void drop(struct rl__entry *entry, const struct rl__traits *traits, rl_time now)
+{
+    rl_limit limit;
+
+    if (entry->learned.reported == 0 || !entry->is_bucket) {
+        rl__store(&entry->off, 1);
+        return;
+    }
+    entry->source = RL_SOURCE_ANSWER;
+    entry->configured = RL_NEVER;
+    limit = rl__learn_limit(entry, traits);
+    rl__learn_put(entry, &limit, now);
+}
+
+static void change_bucket(const struct change *change, rl_time now)
+{
+    struct rl__entry *entry = change->before;
+    rl_limit limit;
+
+    entry->configured = change->amount;
+    entry->limit.burst = rl__min(entry->limit.burst, change->amount);
+    limit = rl__learn_limit(entry, change->traits);
+    rl__learn_put(entry, &limit, now);
+}
+
+static void change_other(struct reload *r, struct change *change)
+{
+    struct rl__entry *entry = change->before;
+
+    if (rl_limiter_change(&entry->limiter, &change->limit, r->now) != RL_OK)
+        return; /* cannot be: the shape is the same, and the limit was checked */
+    rl__free(&r->rl->env, entry->zone);
+    entry->zone = change->zone;
+    change->zone = NULL;
+    entry->limit = change->limit;
+    entry->configured = change->amount;
+}
+
+static void switch_on(struct rl__entry *entry, rl_time now)
+{
+    if (rl__load(&entry->off) == 0)
+        return;
+    rl__store(&entry->since, now);
+    rl__store(&entry->off, 0);
+}
+
+/* The limiter is another; what was used of the old one is used of the new one. */
+static void replace(struct change *change, rl_time now)
+{
+    rl_level old, fresh;
+
+    rl__store(&change->after->since, now);
+    if (change->before != NULL && rl__load(&change->before->off) == 0) {
+        rl_limiter_snapshot(&change->before->limiter, now, &old);
+        rl_limiter_snapshot(&change->after->limiter, now, &fresh);
+        rl_limiter_set_level(&change->after->limiter,
+                             (int64_t)fresh.burst - ((int64_t)old.burst - old.remaining), now);
+        rl__store(&change->before->off, 1);
+    }
+    rl__scope_put(change->scope, change->after);
+    change->after = NULL;
+}
+
+static void apply_one(struct reload *r, struct change *change)
+{
+    if (change->after != NULL) {
+        replace(change, r->now);
+    } else if (!change->stays) {
+        drop(change->before, change->traits, r->now);
+    } else {
+        change->before->source = RL_SOURCE_CONFIG;
+        if (change->before->is_bucket)
+            change_bucket(change, r->now);
+        else
+            change_other(r, change);
+        switch_on(change->before, r->now);
+    }
+}
+
+static void lock_providers(struct rl__registry *registry)
+{
+    for (struct rl__provider *p = registry->providers; p != NULL; p = p->next)
+        rl__lock(&p->learning);
+}
+
+static void unlock_providers(struct rl__registry *registry)
+{
+    for (struct rl__provider *p = registry->providers; p != NULL; p = p->next)
+        rl__unlock(&p->learning);
+}
+
+static void publish(struct reload *r)
+{
+    r->config->older = r->rl->config;
+    rl__free(&r->rl->env, r->rl->config->text); /* only the newest is ever patched */
+    r->rl->config->text = NULL;
+    /* release: pairs with rl__settings(). */
+    __atomic_store_n(&r->rl->config, r->config, __ATOMIC_RELEASE);
+    for (struct rl__provider *p = r->rl->registry.providers; p != NULL; p = p->next)
+        __atomic_store_n(&p->settings, rl__config_provider(r->config, p->name), __ATOMIC_RELEASE);
+    r->config = NULL;
+}
+
+static void apply(struct reload *r)
+{
+    struct rl__registry *registry = &r->rl->registry;
+
+    lock_providers(registry);
+    rl__fetch_add_ordered(&registry->revision, 1);
+    for (struct change *c = r->changes; c != NULL; c = c->next)
+        apply_one(r, c);
+    publish(r);
+    for (struct leaving *l = r->leaving; l != NULL; l = l->next)
+        rl__registry_retire(registry, l->node);
+    rl__fetch_add_ordered(&registry->revision, 1);
+    unlock_providers(registry);
+}
+
+/* ---- all of it ---- */
+
+static void clean_up(struct reload *r)
+{
+    struct rl__env *env = &r->rl->env;
+
+    while (r->changes != NULL) {
+        struct change *next = r->changes->next;
+
+        rl__entry_free(env, r->changes->after);
+        rl__free(env, r->changes->zone);
+        rl__free(env, r->changes);
+        r->changes = next;
+    }
+    while (r->leaving != NULL) {
+        struct leaving *next = r->leaving->next;
+
+        rl__free(env, r->leaving);
+        r->leaving = next;
+    }
+    rl__config_free(r->config);
+}
+
+static rl_status change_limits(struct reload *r)
+{
+    struct rl__registry *registry = &r->rl->registry;
+    rl_status st;
+
+    rl__lock(&registry->lock);
+    st = prepare(r);
+    for (size_t k = 0; k < RL__TENANT_KINDS && st == RL_OK; k++)
+        st = rl__furnish_tenants(r->rl, r->config, k);
+    if (st == RL_OK)
+        apply(r);
+    rl__unlock(&registry->lock);
+    return st;
+}
+
+/* `config` is ours from here on. */
+static rl_status follow(rl_context *rl, struct rl__config *config)
+{
+    struct reload r = { .rl = rl, .config = config, .now = rl__now(&rl->env) };
+    rl_status st;
+
+    r.end = &r.changes;
+    st = change_limits(&r);
+    clean_up(&r);
+    return st;
+}
+
+static rl_status fail(char *error, size_t error_size, rl_status st, const char *what)
+{
+    struct rl__text text = rl__text_on(error, error == NULL ? 0 : error_size);
+
+    rl__text_add(&text, "%s", what);
+    return st;
+}
+
+/* Reads by `path`, or `json` where that is NULL. */
+static rl_status read_and_follow(rl_context *rl, const char *path, const char *json, char *error,
+                                 size_t error_size)
+{
+    struct rl__config *config = rl__config_new(&rl->env, rl->config->algorithms);
+    rl_status st;
+
+    if (config == NULL)
+        return fail(error, error_size, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
+    st = path != NULL ? rl__config_read_file(config, path, error, error_size)
+                      : rl__config_read(config, json, strlen(json), error, error_size);
+    if (st != RL_OK) {
+        rl__config_free(config);
+        return st;
+    }
+    st = follow(rl, config);
+    return st == RL_OK ? RL_OK : fail(error, error_size, st, rl_status_text(st));
+}
+
+rl_status rl_config_reload(rl_context *rl, const char *path, const char *json, char *error,
+                           size_t error_size)
+{
+    rl_status st;
+
+    if (rl == NULL || (path == NULL) == (json == NULL))
+        return RL_E_INVALID;
+    rl__lock(&rl->reloading);
+    st = read_and_follow(rl, path, json, error, error_size);
+    rl__unlock(&rl->reloading);
+    if (st == RL_OK)
+        rl__poke(rl);
+    return st;
+}
+
+/* ---- patches ---- */
+
+/* RFC 7396: objects merge, null takes away, all else replaces. The caller's `target` is changed or
+ * replaced; NULL: out of memory, and it is freed. */
+static cJSON *merge(cJSON *target, const cJSON *patch)
+{
+    if (!cJSON_IsObject(patch)) {
+        cJSON_Delete(target);
+        return cJSON_Duplicate(patch, 1);
+    }
+    if (!cJSON_IsObject(target)) {
+        cJSON_Delete(target);
+        target = cJSON_CreateObject();
+    }
+    for (const cJSON *member = patch->child; member != NULL && target != NULL;
+         member = member->next) {
+        cJSON *old = cJSON_DetachItemFromObjectCaseSensitive(target, member->string);
+        cJSON *merged;
+
+        if (cJSON_IsNull(member)) {
+            cJSON_Delete(old);
+            continue;
+        }
+        merged = merge(old, member);
+        if (merged == NULL || !cJSON_AddItemToObject(target, member->string, merged)) {
+            cJSON_Delete(merged);
+            cJSON_Delete(target);
+            target = NULL;
+        }
+    }
+    return target;
+}
+
+static rl_status merged_text(const char *before, const cJSON *patch, char **out)
+{
+    cJSON *document = merge(cJSON_Parse(before), patch);
+
+    *out = document == NULL ? NULL : cJSON_PrintUnformatted(document);
+    cJSON_Delete(document);
+    return *out == NULL ? RL_E_NOMEM : RL_OK;
+}
+
+static rl_status patch_and_follow(rl_context *rl, const char *json, char *error, size_t error_size)
+{
+    struct rl__reader reader;
+    cJSON *patch;
+    char *text;
+    rl_status st;
+
+    rl__reader_init(&reader, error, error_size);
+    if ((st = rl__read_document(&reader, json, strlen(json), &patch)) != RL_OK)
+        return st;
+    st = merged_text(rl->config->text == NULL ? "{}" : rl->config->text, patch, &text);
+    cJSON_Delete(patch);
+    if (st != RL_OK)
+        return fail(error, error_size, st, rl_status_text(st));
+    st = read_and_follow(rl, NULL, text, error, error_size);
+    cJSON_free(text);
+    return st;
+}
+
+rl_status rl_config_patch(rl_context *rl, const char *json, char *error, size_t error_size)
+{
+    rl_status st;
+
+    if (rl == NULL || json == NULL)
+        return RL_E_INVALID;
+    rl__lock(&rl->reloading);
+    st = patch_and_follow(rl, json, error, error_size);
+    rl__unlock(&rl->reloading);
+    if (st == RL_OK)
+        rl__poke(rl);
+    return st;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* One configuration follows another: all of it or none, and what was used stays used. */
+#include "vclock.h"
+
+#include <llmrl/config.h>
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define START (1000 * RL_SECOND)
+
+static struct vclock the_clock;
+
+static rl_context *open_with(const char *json)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_context *rl = NULL;
+    rl_hooks hooks;
+    char error[256] = "";
+
+    the_clock = (struct vclock){ .now = START, .random = 5 };
+    the_clock.epoch = INT64_C(1772841600) * (int64_t)RL_SECOND - (int64_t)START;
+    hooks = vclock_hooks(&the_clock);
+    options.hooks = &hooks;
+    options.config_json = json;
+    options.error = error;
+    options.error_size = sizeof error;
+    if (rl_open(&options, &rl) != RL_OK)
+        fail_msg("%s", error);
+    return rl;
+}
+
+static rl_request ask(const char *model, const char *user)
+{
+    rl_request request = RL_REQUEST_INIT;
+
+    request.provider = "p";
+    request.model = model;
+    request.input_tokens = 10;
+    request.max_output_tokens = 10;
+    request.user = user;
+    return request;
+}
+
+static int granted(rl_context *rl, const rl_request *request, int most)
+{
+    int count = 0;
+    rl_permit permit;
+    rl_usage usage = { .has = 0 };
+
+    for (; count < most && rl_try_acquire(rl, request, &permit) == RL_OK; count++)
+        assert_int_equal(rl_settle(rl, &permit, &usage), RL_OK);
+    return count;
+}
+
+static void reload(rl_context *rl, const char *json)
+{
+    char error[256] = "";
+
+    if (rl_config_reload(rl, NULL, json, error, sizeof error) != RL_OK)
+        fail_msg("%s", error);
+}
+
+static void patch(rl_context *rl, const char *json)
+{
+    char error[256] = "";
+
+    if (rl_config_patch(rl, json, error, sizeof error) != RL_OK)
+        fail_msg("%s", error);
+}
+
+#define P(text) "{\"providers\": {\"p\": {" text "}}}"
+
+static void what_was_used_stays_used(void **state)
+{
+    static const char *const first[] = {
+        P("\"requests_per_day\": 10"), /* a calendar day */
+        P("\"limits\": [{\"dimension\": \"requests\", \"amount\": 10, \"period\": \"day\", "
+          "\"algorithm\": \"sliding_counter\"}]"),
+        P("\"limits\": [{\"dimension\": \"requests\", \"amount\": 10, \"period\": \"day\", "
+          "\"algorithm\": \"token_bucket\"}]"),
+        "{\"global\": {\"requests_per_day\": 10}}",
+        P("\"models\": [{\"name\": \"m\", \"requests_per_day\": 10}]"),
+        P("\"models\": [{\"name\": \"m*\", \"requests_per_day\": 10}]"),
+        "{\"users\": {\"default\": {\"requests_per_day\": 10}}}",
+    };
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
+        rl_context *rl = open_with(first[i]);
+        rl_request request = ask("m", "u");
+        char *amount;
+
+        assert_int_equal(granted(rl, &request, 4), 4);
+        (void)snprintf(text, sizeof text, "%s", first[i]);
+        amount = strstr(text, "10");
+        memcpy(amount, " 6", 2);
+        reload(rl, text);
+        assert_int_equal(granted(rl, &request, 99), 2);
+        memcpy(amount, "99", 2);
+        reload(rl, text);
+        assert_int_equal(granted(rl, &request, 3), 3);
+        memcpy(amount, " 9", 2);
+        reload(rl, text);
+        assert_int_equal(granted(rl, &request, 99), 0);
+        rl_close(rl);
+    }
+}
+
+/* The same limit, kept otherwise. */
+static void another_algorithm_counts_what_was_used(void **state)
+{
+    static const char *const algorithm[] = { "token_bucket", "fixed_window", "sliding_window",
+                                             "sliding_counter" };
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < 16; i++) {
+        rl_context *rl;
+        rl_request request = ask("m", "u");
+        int scope = (int)(i % 2);
+
+        for (size_t k = 0; k < 2; k++) {
+            (void)snprintf(text, sizeof text,
+                           "{\"%s\": %s{\"limits\": [{\"dimension\": \"requests\", \"amount\": 10, "
+                           "\"period\": \"day\", \"algorithm\": \"%s\"}]}%s}",
+                           scope ? "users" : "global", scope ? "{\"default\": " : "",
+                           algorithm[k == 0 ? i / 4 : i % 4], scope ? "}" : "");
+            if (k == 0) {
+                rl = open_with(text);
+                assert_int_equal(granted(rl, &request, 4), 4);
+            } else {
+                reload(rl, text);
+                assert_int_equal(granted(rl, &request, 99), 6);
+            }
+        }
+        rl_close(rl);
+    }
+}
+
+static void a_wrong_file_changes_nothing(void **state)
+{
+    rl_context *rl = open_with(P("\"requests_per_day\": 5"));
+    rl_request request = ask("m", NULL);
+    char error[256];
+
+    (void)state;
+    assert_int_equal(granted(rl, &request, 1), 1);
+    assert_int_equal(
+        rl_config_reload(rl, NULL, P("\"requests_per_day\": 9, \"token\": 1"), error, sizeof error),
+        RL_E_CONFIG);
+    assert_non_null(strstr(error, "providers.p.token: unknown key"));
+    assert_int_equal(rl_config_reload(rl, "/nonexistent/limits.json", NULL, error, sizeof error),
+                     RL_E_IO);
+    assert_int_equal(rl_config_patch(rl, "{\"queue\": {\"max_size\": -1}}", error, sizeof error),
+                     RL_E_CONFIG);
+    assert_string_equal(error, "queue.max_size: must be between 0 and 1000000000");
+    assert_int_equal(rl_config_patch(rl, "{", error, sizeof error), RL_E_CONFIG);
+    assert_int_equal(rl_config_reload(rl, NULL, NULL, NULL, 0), RL_E_INVALID);
+    assert_int_equal(granted(rl, &request, 99), 4);
+    rl_close(rl);
+}
+
+/* A permit from before a limit gives it nothing back. */
+static void limits_come_and_go(void **state)
+{
+    rl_context *rl = open_with(P("\"requests_per_day\": 5, \"tokens_per_day\": 100000"));
+    rl_request request = ask("m", NULL);
+    rl_permit permit, other;
+
+    (void)state;
+    reload(rl, "{}");
+    assert_int_equal(granted(rl, &request, 50), 50);
+    reload(rl, P("\"requests_per_day\": 5"));
+    assert_int_equal(granted(rl, &request, 99), 5);
+    reload(rl, "{}");
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    the_clock.now += RL_SECOND;
+    reload(rl, P("\"requests_per_day\": 5"));
+    assert_int_equal(granted(rl, &request, 99), 0); /* the same day */
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &other), RL_WAIT);
+    reload(rl, P("\"requests_per_day\": 5, \"concurrency\": 1"));
+    the_clock.now += RL_DAY;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &other), RL_WAIT);
+    patch(rl, P("\"concurrency\": null"));
+    assert_int_equal(granted(rl, &request, 99), 4);
+    rl_close(rl);
+}
+
+static void models_change_their_family(void **state)
+{
+    rl_context *rl = open_with(P("\"models\": [{\"name\": \"gpt-*\", \"requests_per_day\": 5}, "
+                                 "{\"name\": \"gpt-4\", \"requests_per_day\": 2}]"));
+    rl_request four = ask("gpt-4", NULL), five = ask("gpt-5", NULL), other = ask("o1", NULL);
+    rl_permit permit;
+
+    (void)state;
+    assert_int_equal(granted(rl, &four, 99), 2);
+    assert_int_equal(granted(rl, &five, 3), 3);
+    assert_int_equal(rl_try_acquire(rl, &five, &permit), RL_OK);
+    assert_true(granted(rl, &other, 9) == 9);
+    reload(rl, P("\"models\": [{\"name\": \"gpt-*\", \"requests_per_day\": 5}, "
+                 "{\"name\": \"*\", \"requests_per_day\": 1}]"));
+    assert_int_equal(granted(rl, &four, 99), 1); /* in the family now, where four are used */
+    assert_int_equal(granted(rl, &other, 99), 1);
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    assert_int_equal(granted(rl, &four, 99), 1);
+    reload(rl, P("\"models\": [{\"name\": \"gpt-4\", \"requests_per_day\": 3}]"));
+    assert_int_equal(granted(rl, &four, 99), 1); /* two of its own were used today */
+    assert_int_equal(granted(rl, &five, 20), 20);
+    rl_close(rl);
+}
+
+static void tiers_come_and_go(void **state)
+{
+    rl_context *rl = open_with("{\"users\": {\"default\": {\"requests_per_day\": 3}, \"gold\": "
+                               "{\"requests_per_day\": 9}, \"ids\": {\"alice\": \"gold\"}}}");
+    rl_request alice = ask("m", "alice"), bob = ask("m", "bob");
+
+    (void)state;
+    assert_int_equal(granted(rl, &alice, 5), 5);
+    patch(rl, "{\"users\": {\"ids\": {\"alice\": null, \"bob\": \"gold\"}}}");
+    assert_int_equal(granted(rl, &alice, 99), 0);
+    assert_int_equal(granted(rl, &bob, 99), 9);
+    patch(rl, "{\"users\": {\"gold\": null, \"ids\": null}}");
+    assert_int_equal(granted(rl, &bob, 99), 0);
+    /* A limit for one user alone. */
+    patch(rl, "{\"users\": {\"alice's own\": {\"requests_per_day\": 7}, \"ids\": {\"alice\": "
+              "\"alice's own\"}}}");
+    assert_int_equal(granted(rl, &alice, 99), 2);
+    bob.user_tier = "gold";
+    assert_int_equal(rl_try_acquire(rl, &bob, &(rl_permit){ 0 }), RL_E_NOT_FOUND);
+    reload(rl, "{}");
+    bob.user_tier = NULL;
+    assert_int_equal(granted(rl, &bob, 20), 20);
+    rl_close(rl);
+}
+
+/* ---- at one moment ---- */
+
+#define OTHERS 100 /* providers whose limits change between those two */
+
+/* Closed for everybody, here (0) or there (1). */
+static const char *closed(int where)
+{
+    static char text[2][OTHERS * 64];
+    size_t length = 0;
+
+    length += (size_t)snprintf(text[where], sizeof text[0],
+                               "{\"global\": {\"requests_per_day\": %d}, \"providers\": {",
+                               where == 0 ? 0 : 1000000);
+    for (int i = 0; i < OTHERS; i++)
+        length += (size_t)snprintf(text[where] + length, sizeof text[0] - length,
+                                   "\"o%d\": {\"requests_per_day\": %d}, ", i, 5 + where);
+    (void)snprintf(text[where] + length, sizeof text[0] - length,
+                   "\"p\": {\"requests_per_day\": %d}}}", where == 0 ? 1000000 : 0);
+    return text[where];
+}
+
+struct crowd {
+    rl_context *rl;
+    uint64_t stop, admitted, asked;
+};
+
+static void *ask_all_the_time(void *argument)
+{
+    struct crowd *crowd = argument;
+    rl_request request = ask("m", NULL);
+    rl_permit permit;
+
+    while (!rl__load(&crowd->stop)) {
+        rl_status st = rl_try_acquire(crowd->rl, &request, &permit);
+
+        rl__fetch_add(&crowd->asked, 1);
+        if (st == RL_OK)
+            rl__fetch_add(&crowd->admitted, 1);
+    }
+    return NULL;
+}
+
+/* Either file closes everything, each at another place: nobody may slip through between them. */
+static void nobody_sees_half_of_a_change(void **state)
+{
+    struct crowd crowd = { .rl = open_with(closed(0)) };
+    rl_request request = ask("m", NULL);
+    pthread_t thread[2];
+    rl_permit permit;
+    char name[16];
+
+    (void)state;
+    assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit), RL_E_TOO_LARGE);
+    for (int i = 0; i < OTHERS; i++) {
+        (void)snprintf(name, sizeof name, "o%d", i);
+        request.provider = name;
+        (void)rl_try_acquire(crowd.rl, &request, &permit); /* now there is such a provider */
+    }
+    for (int t = 0; t < 2; t++)
+        assert_int_equal(pthread_create(&thread[t], NULL, ask_all_the_time, &crowd), 0);
+    for (int i = 1; i < 200 || rl__load(&crowd.asked) < 5000; i++)
+        reload(crowd.rl, closed(i % 2));
+    rl__store(&crowd.stop, 1);
+    for (int t = 0; t < 2; t++)
+        assert_int_equal(pthread_join(thread[t], NULL), 0);
+    assert_int_equal(rl__load(&crowd.admitted), 0);
+    rl_close(crowd.rl);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_used_stays_used),
+        cmocka_unit_test(another_algorithm_counts_what_was_used),
+        cmocka_unit_test(a_wrong_file_changes_nothing),
+        cmocka_unit_test(limits_come_and_go),
+        cmocka_unit_test(models_change_their_family),
+        cmocka_unit_test(tiers_come_and_go),
+        cmocka_unit_test(nobody_sees_half_of_a_change),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
