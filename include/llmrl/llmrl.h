@@ -74,6 +74,12 @@ RL_API rl_status rl_open(const rl_options *options, rl_context **out);
  */
 RL_API void rl_close(rl_context *rl);
 
+/** Whose limits a request passes, resolved once by rl_scope_resolve(). Yours; the members are
+ * private. It may be copied, and used by any number of threads at once. */
+typedef struct rl_scope {
+    uint64_t private_[8];
+} rl_scope;
+
 /** What asks to leave. */
 typedef struct rl_request {
     size_t size;                /* set by RL_REQUEST_INIT */
@@ -93,6 +99,10 @@ typedef struct rl_request {
     const char *user_tier; /* NULL: as the configuration has it for this user, else "default" */
     uint64_t images;       /* to be made or read; at most 255 */
     uint64_t nano_dollars; /* what it will cost, at most; 0: limits of money pass it by */
+
+    /* NULL, or whose it is, instead of provider, model and the ids above, which are not looked at
+     * then; borrowed for the call. */
+    const rl_scope *scope;
 } rl_request;
 
 static inline rl_request rl_request_init_(void)
@@ -102,6 +112,17 @@ static inline rl_request rl_request_init_(void)
     return request;
 }
 #define RL_REQUEST_INIT rl_request_init_()
+
+/**
+ * Finds whose limits `request` passes, so that later requests need not look it up by names. It
+ * follows every change of the configuration.
+ *
+ * @param request  not NULL; its names and ids count, and must be as for rl_acquire().
+ * @param scope    not NULL; yours, good until rl_close().
+ * The statuses are those of rl_try_acquire() for names that cannot be used.
+ * Threads: any.  Blocks: no.  Allocates: when a provider or model is new.  Since: 0.2.
+ */
+RL_API rl_status rl_scope_resolve(rl_context *rl, const rl_request *request, rl_scope *scope);
 
 /** The grant: what was reserved, and from where. Yours, on the stack if you like; the members up to
  * the line are for reading. It ends once: by rl_observe_response(), rl_settle() or rl_cancel(). Do

@@ -84,6 +84,57 @@ static rl_status read_who(struct rl__registry *registry, const rl_request *reque
                                      : RL_E_NOT_FOUND;
 }
 
+static rl_status find_names(struct rl__registry *registry, const rl_request *request,
+                            struct rl__who *who, struct rl__lane **lane)
+{
+    rl_status st = read_who(registry, request, who);
+
+    return st == RL_OK ? rl__registry_lane(registry, request->provider, request->model, lane) : st;
+}
+
+/* ---- scopes resolved once ---- */
+
+struct resolved {
+    const rl_context *rl; /* whose it is */
+    struct rl__lane *lane;
+    uint64_t hash[RL__TENANT_KINDS];
+    int32_t tier[RL__TENANT_KINDS];
+};
+_Static_assert(sizeof(struct resolved) <= sizeof(rl_scope), "what is resolved must fit its scope");
+
+static rl_status recall(rl_context *rl, const rl_scope *scope, struct rl__ask *ask)
+{
+    const struct resolved *resolved = (const struct resolved *)(const void *)scope->private_;
+
+    if (resolved->rl != rl)
+        return RL_E_INVALID;
+    ask->who.tenants = rl->registry.tenants;
+    ask->who.revision = &rl->registry.revision;
+    memcpy(ask->who.hash, resolved->hash, sizeof ask->who.hash);
+    memcpy(ask->who.tier, resolved->tier, sizeof ask->who.tier);
+    return rl__registry_current(&rl->registry, resolved->lane, &ask->lane);
+}
+
+rl_status rl_scope_resolve(rl_context *rl, const rl_request *request, rl_scope *scope)
+{
+    struct resolved resolved = { .rl = rl };
+    rl_request own = RL_REQUEST_INIT;
+    struct rl__who who;
+    rl_status st;
+
+    if (rl == NULL || request == NULL || scope == NULL)
+        return RL_E_INVALID;
+    memset(scope, 0, sizeof *scope);
+    if ((st = rl__copy_sized(&own, sizeof own, request, request->size)) != RL_OK)
+        return st;
+    if ((st = find_names(&rl->registry, &own, &who, &resolved.lane)) != RL_OK)
+        return st;
+    memcpy(resolved.hash, who.hash, sizeof resolved.hash);
+    memcpy(resolved.tier, who.tier, sizeof resolved.tier);
+    memcpy(scope->private_, &resolved, sizeof resolved);
+    return RL_OK;
+}
+
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask)
 {
@@ -97,9 +148,9 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
     if (own.input_tokens > RL_AMOUNT_MAX || own.max_output_tokens > RL_AMOUNT_MAX ||
         own.images > UINT8_MAX || own.nano_dollars > RL_AMOUNT_MAX)
         return RL_E_INVALID;
-    if ((st = read_who(&rl->registry, &own, &ask->who)) != RL_OK)
-        return st;
-    if ((st = rl__registry_lane(&rl->registry, own.provider, own.model, &ask->lane)) != RL_OK)
+    st = own.scope != NULL ? recall(rl, own.scope, ask)
+                           : find_names(&rl->registry, &own, &ask->who, &ask->lane);
+    if (st != RL_OK)
         return st;
     ask->traits = rl__provider_traits(ask->lane->provider);
     ask->cost = cost_of(ask->traits, ask->lane, &own);

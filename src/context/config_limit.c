@@ -76,9 +76,13 @@ static struct rl__limit_setting *append(struct rl__limits_target *into)
 static rl_status finish(struct rl__reader *reader, struct rl__limits_target *into,
                         const struct rl__limit_setting *setting)
 {
+    const char *why;
+
     if (is_repeated(into->limits, setting))
         return rl__reader_fail(reader, "there is another limit on %s for the same period",
                                rl_dimension_name((rl_dimension)setting->rule.dimension));
+    if (!setting->shaped && rl_limit_check(&setting->limit, &why) != RL_OK)
+        return rl__reader_fail(reader, "%s", why);
     return RL_OK;
 }
 

@@ -218,7 +218,7 @@ static rl_status prepare_lane(struct reload *r, const struct rl__provider *provi
     const struct rl__model_settings *known = NULL;
     struct leaving *leaving;
 
-    if (!node->retired && !is_same_text(has, needs)) {
+    if (rl__load(&node->retired) == 0 && !is_same_text(has, needs)) {
         if ((leaving = rl__alloc_zeroed(&r->rl->env, 1, sizeof *leaving)) == NULL)
             return RL_E_NOMEM;
         *leaving = (struct leaving){ node, r->leaving };

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+_Static_assert(offsetof(struct rl__lane_node, lane) == 0, "a lane is the beginning of its node");
+
 rl_status rl__registry_init(struct rl__registry *registry, struct rl__env *env)
 {
     rl_status st;
@@ -144,7 +146,7 @@ static struct rl__lane_node *retired_twin(const struct rl__registry *registry, c
 {
     struct rl__lane_node *node = registry->lanes;
 
-    while (node != NULL && !(node->retired && strcmp(node->name, name) == 0))
+    while (node != NULL && !(rl__load(&node->retired) != 0 && strcmp(node->name, name) == 0))
         node = node->next;
     return node;
 }
@@ -157,7 +159,7 @@ void rl__registry_retire(struct rl__registry *registry, struct rl__lane_node *no
         link = &(*link)->next_in_bucket;
     /* release: as in publish(); who stands on this node still finds the rest of the chain. */
     __atomic_store_n(link, node->next_in_bucket, __ATOMIC_RELEASE);
-    node->retired = 1;
+    rl__store_release(&node->retired, 1);
     rl__fetch_add(&registry->lane_count, UINT64_MAX);
 }
 
@@ -307,4 +309,19 @@ rl_status rl__registry_lane(struct rl__registry *registry, const char *provider,
     if (st == RL_OK)
         *out = &node->lane;
     return st;
+}
+
+rl_status rl__registry_current(struct rl__registry *registry, struct rl__lane *lane,
+                               struct rl__lane **out)
+{
+    const struct rl__lane_node *node = (const struct rl__lane_node *)(const void *)lane;
+    char provider[RL__PROVIDER_NAME_MAX + 1];
+    const char *rest = node->name + node->provider_length;
+
+    *out = lane;
+    if (rl__load(&node->retired) == 0)
+        return RL_OK;
+    memcpy(provider, node->name, node->provider_length);
+    provider[node->provider_length] = '\0';
+    return rl__registry_lane(registry, provider, rest[0] == '/' ? rest + 1 : NULL, out);
 }

@@ -39,7 +39,7 @@ struct rl__lane_node {
     char *name;             /* "openai/gpt-4o-mini", or "openai" */
     size_t provider_length; /* of name */
     size_t bucket;
-    int retired;                          /* under the registry's lock */
+    uint64_t retired; /* 1: another one has taken its place. The lock writes; atomic */
     struct rl__lane_node *next_in_bucket; /* atomic */
     struct rl__lane_node *next;
 };
@@ -70,6 +70,9 @@ void rl__registry_deinit(struct rl__registry *registry);
 /* The provider's family of that pattern, made if need be. Under the registry's lock. */
 rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
                               const char *pattern, struct rl__family **out, int *is_new);
+/* The lane that has taken the place of this one, or itself. */
+rl_status rl__registry_current(struct rl__registry *registry, struct rl__lane *lane,
+                               struct rl__lane **out);
 /* Takes a lane out of the table, so that the next who asks gets a new one, with the same scope for
  * its model. Whoever has the old one may go on with it. Under the registry's lock. */
 void rl__registry_retire(struct rl__registry *registry, struct rl__lane_node *node);

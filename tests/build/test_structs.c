@@ -16,6 +16,7 @@
 
 #define OF(type, member) sizeof(((type *)0)->member)
 
+_Static_assert(sizeof(rl_scope) == 64, "a scope is 64 bytes, for ever");
 _Static_assert(sizeof(rl_permit) == 128, "a permit is 128 bytes, for ever");
 _Static_assert(sizeof(rl_status) == sizeof(int), "a status is an int");
 _Static_assert(sizeof(rl_limiter) % 8 == 0 && _Alignof(rl_limiter) == 8, "words may lie anywhere");
@@ -55,12 +56,12 @@ NO_PADDING(rl_options, OF(rl_options, size) + OF(rl_options, config_path) +
                            OF(rl_options, config_json) + OF(rl_options, hooks) +
                            OF(rl_options, error) + OF(rl_options, error_size) +
                            OF(rl_options, algorithms));
-NO_PADDING(rl_request, OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
-                           OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +
-                           OF(rl_request, max_wait_ms) + OF(rl_request, deadline_ms) +
-                           OF(rl_request, user) + OF(rl_request, organisation) +
-                           OF(rl_request, api_key) + OF(rl_request, user_tier) +
-                           OF(rl_request, images) + OF(rl_request, nano_dollars));
+NO_PADDING(rl_request,
+           OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
+               OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +
+               OF(rl_request, max_wait_ms) + OF(rl_request, deadline_ms) + OF(rl_request, user) +
+               OF(rl_request, organisation) + OF(rl_request, api_key) + OF(rl_request, user_tier) +
+               OF(rl_request, images) + OF(rl_request, nano_dollars) + OF(rl_request, scope));
 NO_PADDING(rl_response, OF(rl_response, size) + OF(rl_response, status) + OF(rl_response, headers) +
                             OF(rl_response, header_count) + OF(rl_response, body) +
                             OF(rl_response, body_length) + OF(rl_response, failure));

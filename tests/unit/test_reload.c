@@ -199,10 +199,13 @@ static void models_change_their_family(void **state)
 {
     rl_context *rl = open_with(P("\"models\": [{\"name\": \"gpt-*\", \"requests_per_day\": 5}, "
                                  "{\"name\": \"gpt-4\", \"requests_per_day\": 2}]"));
+    rl_scope scope;
     rl_request four = ask("gpt-4", NULL), five = ask("gpt-5", NULL), other = ask("o1", NULL);
     rl_permit permit;
 
     (void)state;
+    assert_int_equal(rl_scope_resolve(rl, &four, &scope), RL_OK);
+    four.scope = &scope; /* which follows */
     assert_int_equal(granted(rl, &four, 99), 2);
     assert_int_equal(granted(rl, &five, 3), 3);
     assert_int_equal(rl_try_acquire(rl, &five, &permit), RL_OK);
