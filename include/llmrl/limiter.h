@@ -194,11 +194,12 @@ RL_API const rl_algorithm *rl_algorithm_find(const char *name);
 typedef struct rl_limiter {
     const rl_algorithm *algorithm;
     uint64_t revision; /* odd while the limit is being changed */
-    rl_plan plan;
     uint64_t *outside; /* the caller's words, NULL: `word` */
     uint32_t words;    /* that the algorithm uses */
     uint16_t bookings;
     uint16_t plan_words;
+    rl_plan plan;
+    /* What is written by each take, and in no cache line with what it only reads. */
     uint64_t control;                  /* guards a state of several words; see src/limiter/wide.c */
     uint64_t word[2 * RL_STATE_WORDS]; /* several words are kept twice */
 } rl_limiter;

@@ -73,11 +73,6 @@ static const char *out_of_range(const rl_limit *limit)
     return NULL;
 }
 
-size_t rl__state_words(uint32_t words, uint16_t bookings)
-{
-    return words + 2 * (size_t)bookings;
-}
-
 /* The size of the state, as the plan has it. */
 static const char *measure(struct rl__made *made, const rl_limit *limit)
 {

@@ -48,23 +48,6 @@ void rl__relax(unsigned *turn)
 #endif
 }
 
-static inline void copy_words(uint64_t *to, const uint64_t *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        to[i] = rl__load_acquire(&from[i]);
-}
-
-void rl__copy_words(uint64_t *to, const uint64_t *from, size_t count)
-{
-    copy_words(to, from, count);
-}
-
-void rl__store_words(uint64_t *to, const uint64_t *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        rl__store_release(&to[i], from[i]);
-}
-
 static int is_wide(const rl_limiter *limiter)
 {
     return limiter->words > 1 || limiter->bookings > 0;
@@ -86,10 +69,7 @@ static void look(const rl_limiter *limiter, struct view *view)
         view->revision = rl__load_acquire(&limiter->revision);
         if (view->revision % 2 != 0)
             continue;
-        copy_words(view->plan.word, limiter->plan.word, RL__PLAN_FEW);
-        if (limiter->plan_words > RL__PLAN_FEW)
-            copy_words(view->plan.word + RL__PLAN_FEW, limiter->plan.word + RL__PLAN_FEW,
-                       RL_PLAN_WORDS - RL__PLAN_FEW);
+        rl__copy_plan(&view->plan, limiter);
         view->word = rl__load_acquire(seen_word(limiter));
         if (rl__load(&limiter->revision) == view->revision)
             return;
@@ -273,22 +253,28 @@ static inline int has_short_way(const rl_limiter *limiter)
            limiter->bookings == 0;
 }
 
+enum short_way { GRANTED, BEATEN, CLOSED };
+
 /* The short way of a take from a token bucket: look() and act() without copies and calls, which are
  * half of their time. The plan is used while it may change; whether it has is asked before anything
- * comes of it. 0: not granted, or not so easily. */
+ * comes of it. BEATEN: another thread was faster. CLOSED: not granted, or not so easily. */
+static inline enum short_way take_short_way(rl_limiter *limiter, uint64_t cost, rl_time now)
+{
+    uint64_t revision = rl__load_acquire(&limiter->revision);
+    uint64_t burst = rl__load_acquire(&limiter->plan.word[BURST]);
+    uint64_t seen = rl__load_acquire(&limiter->word[0]), next = seen, spare;
+
+    if (revision % 2 != 0 || cost == 0 || cost > burst ||
+        rl__gcra_take(&limiter->plan, &next, cost, burst, now, &spare) != RL_OK ||
+        rl__load(&limiter->revision) != revision)
+        return CLOSED;
+    return rl__exchange_if_acquire(&limiter->word[0], &seen, next) ? GRANTED : BEATEN;
+}
+
 static inline int takes_at_once(rl_limiter *limiter, uint64_t cost, rl_time now)
 {
-    uint64_t revision, burst, seen, next, spare;
-
-    if (limiter == NULL || !has_short_way(limiter))
-        return 0;
-    revision = rl__load_acquire(&limiter->revision);
-    burst = rl__load_acquire(&limiter->plan.word[BURST]);
-    next = seen = rl__load_acquire(&limiter->word[0]);
-    return revision % 2 == 0 && cost != 0 && cost <= burst &&
-           rl__gcra_take(&limiter->plan, &next, cost, burst, now, &spare) == RL_OK &&
-           rl__load(&limiter->revision) == revision &&
-           rl__exchange_if_acquire(&limiter->word[0], &seen, next);
+    return limiter != NULL && has_short_way(limiter) &&
+           take_short_way(limiter, cost, now) == GRANTED;
 }
 
 /* 1: the token bucket refuses, until *retry_at. Writes nothing. */
@@ -305,6 +291,21 @@ static int is_refused(const rl_limiter *limiter, uint64_t cost, rl_time now, rl_
     return rl__load(&limiter->revision) == revision;
 }
 
+/* What act() would say, without copies and calls as long as that goes. */
+static rl_status take_again(rl_limiter *limiter, const struct rl__step *step, rl_time *planned)
+{
+    enum short_way way;
+
+    if (!has_short_way(limiter))
+        return act(limiter, step, planned);
+    if (is_refused(limiter, step->amount, step->now, planned))
+        return RL_WAIT;
+    do
+        way = take_short_way(limiter, step->amount, step->now);
+    while (way == BEATEN);
+    return way == GRANTED ? RL_OK : act(limiter, step, planned);
+}
+
 /* What is left when nothing was granted at once. Not inline: in front it would cost registers. */
 __attribute__((noinline)) static rl_status take(rl_limiter *limiter, uint64_t cost, rl_time now,
                                                 rl_time *retry_at)
@@ -313,8 +314,8 @@ __attribute__((noinline)) static rl_status take(rl_limiter *limiter, uint64_t co
     rl_time planned = RL_NEVER;
     rl_status st = answer_early(limiter, cost);
 
-    if (st == RL_WAIT && (!has_short_way(limiter) || !is_refused(limiter, cost, now, &planned)))
-        st = act(limiter, &step, &planned);
+    if (st == RL_WAIT)
+        st = take_again(limiter, &step, &planned);
     return report(st, now, planned, retry_at);
 }
 
@@ -466,7 +467,7 @@ static void change_narrow(rl_limiter *limiter, const struct rl__change *change)
     rl_time unused;
     rl_plan before;
 
-    copy_words(before.word, limiter->plan.word, RL_PLAN_WORDS);
+    rl__copy_words(before.word, limiter->plan.word, RL_PLAN_WORDS);
     next = rl__swap(word, BUSY);
     rl__carry(&before, change->made, &next, change->now);
     if (change->step != NULL)

@@ -4,6 +4,8 @@
 #ifndef LLMRL_SRC_LIMITER_H
 #define LLMRL_SRC_LIMITER_H
 
+#include "base/atomic.h"
+
 #include <llmrl/limiter.h>
 
 extern const rl_algorithm rl__token_bucket;    /* gcra.c */
@@ -46,7 +48,10 @@ rl_status rl__limit_make(struct rl__made *made, const rl_limit *limit,
                          const char **why);
 
 /* Words of a whole state: the algorithm's, and two for each booking. */
-size_t rl__state_words(uint32_t words, uint16_t bookings);
+static inline size_t rl__state_words(uint32_t words, uint16_t bookings)
+{
+    return words + 2 * (size_t)bookings;
+}
 
 /* ---- step.c ---- */
 
@@ -79,8 +84,27 @@ void rl__carry(const rl_plan *before, const struct rl__made *made, uint64_t *wor
 
 /* ---- plan words of a limiter, and its spin; limiter.c ---- */
 
-void rl__copy_words(uint64_t *to, const uint64_t *from, size_t count);
-void rl__store_words(uint64_t *to, const uint64_t *from, size_t count);
+static inline void rl__copy_words(uint64_t *to, const uint64_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = rl__load_acquire(&from[i]);
+}
+
+static inline void rl__store_words(uint64_t *to, const uint64_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        rl__store_release(&to[i], from[i]);
+}
+
+/* As much of the plan as the algorithm uses. */
+static inline void rl__copy_plan(rl_plan *to, const rl_limiter *limiter)
+{
+    rl__copy_words(to->word, limiter->plan.word, RL__PLAN_FEW);
+    if (limiter->plan_words > RL__PLAN_FEW)
+        rl__copy_words(to->word + RL__PLAN_FEW, limiter->plan.word + RL__PLAN_FEW,
+                       RL_PLAN_WORDS - RL__PLAN_FEW);
+}
+
 void rl__relax(unsigned *turn);
 
 /* ---- wide.c ---- */

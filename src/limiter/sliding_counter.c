@@ -47,6 +47,16 @@ static uint64_t number_at(const rl_plan *plan, rl_time now)
     return now / plan->word[LENGTH];
 }
 
+/* The same without a division, the dearest step of a take: mostly it is that of the take before. */
+static uint64_t number_near(const rl_plan *plan, uint64_t guess, rl_time now)
+{
+    uint64_t length = plan->word[LENGTH], begin;
+
+    if (!__builtin_mul_overflow(guess, length, &begin) && now >= begin && now - begin < length)
+        return guess;
+    return now / length;
+}
+
 static rl_time begin_of(const rl_plan *plan, uint64_t number)
 {
     return rl__mul_sat(number, plan->word[LENGTH]);
@@ -66,19 +76,21 @@ static uint64_t used_in(const rl_plan *plan, const uint64_t *word)
     return used;
 }
 
-/* Up to the sub-window of `now`: each new one takes the place of the oldest. */
-static void roll(const rl_plan *plan, uint64_t *word, rl_time now)
+/* Up to the sub-window of `now`: each new one takes the place of the oldest. 0: the newest has not
+ * begun yet. */
+static int roll(const rl_plan *plan, uint64_t *word, rl_time now)
 {
-    uint64_t number = number_at(plan, now), ring = plan->word[PARTS] + 1;
+    uint64_t number = number_near(plan, word[NEWEST], now), ring = plan->word[PARTS] + 1;
 
     if (number <= word[NEWEST])
-        return;
+        return number == word[NEWEST];
     if (number - word[NEWEST] >= ring)
         memset(&word[RING], 0, ring * sizeof word[0]);
     else
         for (uint64_t n = word[NEWEST] + 1; n <= number; n++)
             *count_of(plan, word, n) = 0;
     word[NEWEST] = number;
+    return 1;
 }
 
 /* When no more than `most` units count; in words that have been rolled. */
@@ -105,7 +117,7 @@ static void charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time
 {
     uint64_t *count;
 
-    roll(plan, word, now);
+    (void)roll(plan, word, now); /* also in one that has not begun */
     count = count_of(plan, word, word[NEWEST]);
     *count = rl__add_sat(*count, amount);
 }
@@ -116,8 +128,7 @@ static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_tim
 {
     if (cost > plan->word[BURST])
         return RL_E_TOO_LARGE;
-    roll(plan, word, now);
-    if (number_at(plan, now) < word[NEWEST] || used_in(plan, word) > plan->word[AMOUNT] - cost) {
+    if (!roll(plan, word, now) || used_in(plan, word) > plan->word[AMOUNT] - cost) {
         *retry_at = comes_down(plan, word, plan->word[AMOUNT] - cost);
         return RL_WAIT;
     }
@@ -129,8 +140,7 @@ static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_t
 {
     uint64_t ring = plan->word[PARTS] + 1;
 
-    roll(plan, word, now);
-    if (number_at(plan, now) < word[NEWEST])
+    if (!roll(plan, word, now))
         return; /* none of it counts there */
     for (uint64_t i = 1; i <= ring && amount > 0; i++) {
         uint64_t *count = count_of(plan, word, word[NEWEST] + i), units = rl__min(*count, amount);
@@ -161,16 +171,17 @@ static void snapshot(const rl_plan *plan, const uint64_t *word, rl_time now, rl_
 {
     uint64_t copy[RL_STATE_WORDS_MAX], used;
     rl_time full_at = now;
+    int has_begun;
 
     memcpy(copy, word, words_for(plan) * sizeof copy[0]);
-    roll(plan, copy, now);
+    has_begun = roll(plan, copy, now);
     used = used_in(plan, copy);
-    if (used > 0 || number_at(plan, now) < copy[NEWEST])
+    if (used > 0 || !has_begun)
         full_at = comes_down(plan, copy, 0);
     level->limit = plan->word[AMOUNT];
     level->burst = plan->word[BURST];
     level->remaining = rl__level_when_used(plan->word[BURST], used);
-    if (number_at(plan, now) < copy[NEWEST] && level->remaining > 0)
+    if (!has_begun && level->remaining > 0)
         level->remaining = 0;
     level->full_in = full_at == RL_NEVER ? RL_NEVER : rl__sub_sat(full_at, now);
 }
@@ -182,7 +193,7 @@ static void carry(const rl_plan *before, const rl_plan *after, uint64_t *word, r
 
     if (before->word[LENGTH] == after->word[LENGTH] && before->word[PARTS] == after->word[PARTS])
         return;
-    roll(before, word, now);
+    (void)roll(before, word, now);
     used = used_in(before, word);
     begin = begin_of(before, word[NEWEST]);
     start(after, word, rl__max(begin, now));

@@ -106,8 +106,9 @@ static void let_go(uint64_t *control, uint64_t ours)
 static int publish(rl_limiter *limiter, uint64_t ours, const uint64_t *word)
 {
     uint64_t *control = control_of(limiter), *to = state_of(limiter, (ours & SECOND) == 0);
+    size_t count = words_of(limiter);
 
-    for (size_t i = 0; i < words_of(limiter); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (rl__load(control) != ours)
             return 0;
         rl__store_release(&to[i], word[i]);
@@ -133,7 +134,7 @@ void rl__wide_look(const rl_limiter *limiter, rl_plan *plan, uint64_t *word)
 
         if (revision % 2 != 0)
             continue;
-        rl__copy_words(plan->word, limiter->plan.word, RL_PLAN_WORDS);
+        rl__copy_plan(plan, limiter);
         rl__copy_words(word, seen_state(limiter, (control & SECOND) != 0), words_of(limiter));
         if (rl__load(&limiter->revision) == revision &&
             rl__load(seen_control(limiter)) / SWITCH == control / SWITCH)
@@ -153,16 +154,17 @@ static int differs(const uint64_t *a, const uint64_t *b, size_t count)
 rl_status rl__wide_act(rl_limiter *limiter, const struct rl__step *step, rl_time *at)
 {
     uint64_t *control = control_of(limiter), word[RL_STATE_WORDS_MAX];
+    size_t count = words_of(limiter);
     rl_plan plan;
 
     for (;;) {
         uint64_t ours = hold(control), *state = state_of(limiter, (ours & SECOND) != 0);
         rl_status st;
 
-        rl__copy_words(plan.word, limiter->plan.word, RL_PLAN_WORDS);
-        rl__copy_words(word, state, words_of(limiter));
+        rl__copy_plan(&plan, limiter);
+        rl__copy_words(word, state, count);
         st = rl__step_booked(limiter, step, &plan, word, at);
-        if (st != RL_OK || (step->kind != RL__TAKE && !differs(word, state, words_of(limiter)))) {
+        if (st != RL_OK || (step->kind != RL__TAKE && !differs(word, state, count))) {
             let_go(control, ours);
             return st;
         }
