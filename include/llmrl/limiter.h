@@ -23,27 +23,37 @@ extern "C" {
 
 /*
  * The algorithms, and what they promise. Each counts in units, takes any number of them at once,
- * and never admits more than its bound.
+ * and never admits more than its bound:
  *
- *   token_bucket     In any window of length T at most burst + T * amount / period, and one
- * oversize request when borrowing. One word. leaky_meter      The same bucket, seen from the other
- * side: it fills with each request, runs out at amount / period, and refuses what would make it
- * overflow `burst`. One word. leaky_bucket     Constant outflow: a request of n units leaves, and
- * the next one leaves no earlier than n * period / amount after it. So in any window of length T at
- * most (T + 1 ns) * amount / period and the last request. `burst` bounds the backlog: what is
- * booked ahead and still flowing out. A take is a departure now; rl_limiter_reserve() gives the
- * time. One word. fixed_window     In each window at most `amount`; so in any window of length T at
- * most amount * (2 + T / period). One word (window and units used), two where amount is too large
- * for that or with RL_ALIGN_FIRST. Debt is carried into the windows that follow. A clock that steps
- * back finds no window again: it waits for the one that had begun. sliding_window   In any window
- * of length T = period at most `amount`: a log of what was taken, with rl_limit.parts entries. When
- * they run out, the two that lie closest (in time and weight) become one with the later time: then
- * it may refuse what the exact log would grant, and never the other way. 1 + 2 * parts words.
- *   sliding_counter  In any window of length period at most `amount`: counts per sub-window. It
- *                    refuses too long, by less than ceil(period / parts): a unit returns between
- * one period and one period and a sub-window after it was taken. 2 + parts words. concurrency At
- * most `amount` at once. Comes back only by rl_limiter_give_back() or _settle(), so retry_at is
- * RL_NEVER: ask again after a release. `period` means nothing, and must be in range. One word.
+ * token_bucket: in any window of length T at most burst + T * amount / period, and one oversize
+ * request when borrowing. One word.
+ *
+ * leaky_meter: the same bucket, seen from the other side: it fills with each request, runs out at
+ * amount / period, and refuses what would make it overflow `burst`. One word.
+ *
+ * leaky_bucket: constant outflow. A request of n units leaves, and the next one leaves no earlier
+ * than n * period / amount after it. So in any window of length T at most
+ * (T + 1 ns) * amount / period and the last request. `burst` bounds the backlog: what is booked
+ * ahead and still flowing out. A take is a departure now; rl_limiter_reserve() gives the time. One
+ * word.
+ *
+ * fixed_window: in each window at most `amount`; so in any window of length T at most
+ * amount * (2 + T / period). Debt is carried into the windows that follow. A clock that steps back
+ * finds no window again: it waits for the one that had begun. One word (window and units used), two
+ * where amount is too large for that or with RL_ALIGN_FIRST.
+ *
+ * sliding_window: in any window of length T = period at most `amount`. A log of what was taken,
+ * with rl_limit.parts entries. When they run out, the two that lie closest (in time and weight)
+ * become one with the later time: then it may refuse what the exact log would grant, and never the
+ * other way. 1 + 2 * parts words.
+ *
+ * sliding_counter: in any window of length T = period at most `amount`. Counts per sub-window: it
+ * refuses too long, by less than ceil(period / parts), as a unit returns between one period and one
+ * period and a sub-window after it was taken. 2 + parts words.
+ *
+ * concurrency: at most `amount` at once. Comes back only by rl_limiter_give_back() or _settle(), so
+ * retry_at is RL_NEVER: ask again after a release. `period` means nothing, and must be in range.
+ * One word.
  *
  * In windows and for concurrency, burst must be 0 or `amount`. The reading of a window is
  * half-open: what was taken at t is back at t + period.
@@ -64,7 +74,8 @@ typedef enum rl_carry {
     RL_CARRY_SHARE = 1 /* the level as a share of full, rounded down to a unit */
 } rl_carry;
 
-/** Where the windows of "fixed_window" begin. */
+/** Where the windows of "fixed_window" begin. Of a zone whose changes follow no rule for ever (as
+ * of Morocco) a limit knows the next seven: after those, give it to rl_limiter_change() again. */
 typedef enum rl_align {
     RL_ALIGN_EPOCH = 0, /* at multiples of the period since 1970 (with epoch 0: since rl_time 0) */
     RL_ALIGN_FIRST = 1, /* with the first request after the window before has ended */

@@ -11,14 +11,22 @@
  * fences: whoever sees a value that was stored under an odd revision sees that revision, too, in
  * the load that follows.
  *
- * A compare-exchange is fooled where, after a change, the word comes to be the very one that a
- * taker saw before it. If both limits read that word alike (another burst; other amounts in the
- * same windows) nothing is wrong: the taker came before the change. If not, its cost is booked in
- * the measure of the old limit, as more or as less than it is. What that lets through is bounded:
- * by the one cost, for a call that was under way during the change; and for no second one, as the
- * word has moved by then. To rule it out would take bits of the word (the token bucket has none to
- * spare: its clock would end too soon) or a word whose place depends on the revision, and so a
- * longer way to it for every acquire.
+ * That bounds the ABA problem and does not exclude it. A compare-exchange is fooled where, after
+ * its last look at the revision, a whole change passes, and the word comes to be the very one that
+ * it saw before. If both limits read that word alike (another burst; other amounts in the same
+ * windows) nothing is wrong: it is as if the call had come before the change. If not, the call does
+ * what it would have done under the old limit, to the word of the new one. A take is granted that
+ * the new limit might refuse, and books the cost that was computed with the old plan, as more or as
+ * less than it is; if the old bucket was full, from where the old clock stood, so that the new one
+ * may show full, or deep debt until its clock has come there or the level is set. It is that one
+ * call: the next sees the new revision.
+ *
+ * How likely: a thread must be interrupted between two neighbouring instructions, for as long as a
+ * change takes, and the new limit must put the same 64 bits there, which count in nanoseconds or
+ * finer. To rule it out would take bits of the word (the token bucket has none
+ * to spare: its clock would end too soon), an exchange of two words at once, which not every
+ * processor has, or a word whose place depends on the revision, and so a longer way to it for every
+ * acquire.
  */
 #include "limiter/limiter.h"
 
