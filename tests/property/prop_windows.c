@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Windows and concurrency against plain lists of what happened, under the same random traffic.
- * LLMRL_PROPERTY_STEPS: how many decisions (default 10^6); LLMRL_SEED: replays a run.
+ * LLMRL_PROPERTY_STEPS: how many decisions of each kind (default 10^6); LLMRL_SEED: replays a run.
  */
 #include "reference.h"
+#include "system_calendar.h"
 #include "traffic.h"
-
-#include "base/atomic.h"
-
-#include <pthread.h>
 
 #define SEQUENCE_LENGTH 150
 #define WORDS           (1 + 2 * RL_STATE_WORDS_MAX)
 #define WINDOW_LENGTH   24
+
+__extension__ typedef __int128 exact;
 
 enum branch {
     SAW_GRANT,
@@ -25,6 +24,8 @@ enum branch {
     SAW_SET_LEVEL,
     SAW_SET_AHEAD,
     SAW_CHANGE,
+    SAW_PERIOD,
+    SAW_SHARE,
     SAW_DEBT,
     SAW_FULL,
     SAW_ZERO_LIMIT,
@@ -67,11 +68,67 @@ static void fail_here(const struct run *run, const char *law)
             fail_here((run), (text));                                                              \
     } while (0)
 
+/* ---- days and months ---- */
+
+/* By rules, so that no zone data is needed. At 01:30 a day begins that the clocks, set back from
+ * 02:00 to 01:00, seem to leave again. */
+static const struct place {
+    const char *zone;
+    uint64_t day_start; /* s */
+} place[] = {
+    { "UTC0", 0 },
+    { "PST8PDT,M3.2.0,M11.1.0", 0 },
+    { "PST8PDT,M3.2.0,M11.1.0", 5400 },
+    { "NZST-12NZDT,M9.5.0,M4.1.0/3", 61200 },
+    { "<+0545>-5:45", 86399 },
+};
+#define PLACES      (sizeof place / sizeof place[0])
+#define FIRST_YEAR  1990
+#define LAST_YEAR   2040
+#define START_YEARS 20 /* the clock goes on for less than ten years */
+
+static struct calendar calendar[PLACES];
+static int64_t month_begin[PLACES][(LAST_YEAR - FIRST_YEAR + 2) * 12];
+static size_t months[PLACES];
+
+static void read_calendars(void)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        struct calendar *c = &calendar[i];
+
+        c->first_year = FIRST_YEAR;
+        c->last_year = LAST_YEAR;
+        calendar_zone(place[i].zone);
+        calendar_read(c, (int64_t)place[i].day_start);
+        for (size_t k = 0; k < c->count; k++)
+            if (c->day_of_month[k] == 1)
+                month_begin[i][months[i]++] = c->begin[k];
+    }
+}
+
+static void draw_place(struct run *run, rl_limit *limit)
+{
+    struct traffic *t = &run->t;
+    size_t i = roll(t, PLACES);
+    uint64_t wall =
+        (uint64_t)calendar_year(FIRST_YEAR + 1) * RL_SECOND + roll(t, START_YEARS * 365 * RL_DAY);
+
+    limit->align = run->kind == BY_DAY ? RL_ALIGN_DAY : RL_ALIGN_MONTH;
+    limit->period = run->kind == BY_DAY ? RL_DAY : (28 + roll(t, 4)) * RL_DAY;
+    limit->zone = place[i].zone;
+    limit->day_start = place[i].day_start * RL_SECOND;
+    limit->epoch = (rl_wall_time)(wall - t->now);
+    run->model.begin = run->kind == BY_DAY ? calendar[i].begin : month_begin[i];
+    run->model.begins = run->kind == BY_DAY ? calendar[i].count : months[i];
+}
+
+/* ---- limits ---- */
+
 static void draw_numbers(struct run *run, rl_limit *limit)
 {
     struct traffic *t = &run->t;
 
-    switch (roll(t, 3)) {
+    switch (roll(t, 4)) {
     case 0: /* tiny: here every rounding shows */
         limit->amount = roll(t, 12);
         limit->period = 1 + roll(t, 30);
@@ -81,28 +138,38 @@ static void draw_numbers(struct run *run, rl_limit *limit)
         limit->period =
             (uint64_t[]){ RL_SECOND, RL_MINUTE, RL_HOUR, RL_DAY, 30 * RL_DAY }[roll(t, 5)];
         break;
-    default: /* the ends */
+    case 2:
         limit->amount = roll_bits(t, 53);
         limit->amount -= limit->amount > RL_AMOUNT_MAX;
         limit->period = roll_bits(t, 48);
+        break;
+    default: /* the ends: one a month, 10^12 a minute, 2^53 */
+        limit->amount = (uint64_t[]){ 1, UINT64_C(1000000000000), RL_AMOUNT_MAX }[roll(t, 3)];
+        limit->period = (uint64_t[]){ 1, RL_MINUTE, 30 * RL_DAY, 366 * RL_DAY }[roll(t, 4)];
         break;
     }
 }
 
 static void draw_limit(struct run *run)
 {
-    static const char *const name[KINDS] = { "fixed_window", "fixed_window", "sliding_window",
-                                             "sliding_counter", "concurrency" };
+    static const char *const name[KINDS] = { "fixed_window", "fixed_window",   "fixed_window",
+                                             "fixed_window", "sliding_window", "sliding_counter",
+                                             "concurrency" };
     rl_limit limit = RL_LIMIT_INIT;
 
     limit.algorithm = name[run->kind];
+    run->model.begin = NULL;
     draw_numbers(run, &limit);
+    if (run->kind == BY_DAY || run->kind == BY_MONTH)
+        draw_place(run, &limit);
     if (run->kind == BY_FIRST)
         limit.align = RL_ALIGN_FIRST;
     if (run->kind == BY_EPOCH && roll(&run->t, 2))
         limit.epoch = (rl_wall_time)roll_bits(&run->t, 60);
+    if (run->kind == BY_EPOCH && limit.epoch != 0 && RL_HOUR % limit.period == 0)
+        limit.align = RL_ALIGN_HOUR;
     if (run->kind == BY_LOG)
-        limit.parts = 255;
+        limit.parts = roll(&run->t, 2) ? 2 + roll(&run->t, 8) : 255;
     if (run->kind == BY_COUNTER)
         limit.parts = roll(&run->t, 2) ? 1 + roll(&run->t, 2) : 1 + roll(&run->t, 30);
     run->limit = limit;
@@ -113,9 +180,8 @@ static void begin(struct run *run)
     struct traffic *t = &run->t;
     size_t words;
 
-    run->kind = (enum kind)roll(t, KINDS);
-    draw_limit(run);
     t->start = t->now = roll_bits(t, 57);
+    draw_limit(run);
     t->hint = 0;
     t->period = run->limit.period;
     t->unit = run->limit.amount > 0 ? t->period / run->limit.amount + 1 : 1;
@@ -160,18 +226,23 @@ static uint64_t draw_cost(struct run *run)
 static void check_windows(struct run *run, uint64_t cost)
 {
     uint64_t sum = 0, count = run->grants < WINDOW_LENGTH ? run->grants + 1 : WINDOW_LENGTH;
+    exact most;
 
     run->grant[run->grants++ % WINDOW_LENGTH] = (struct grant){ run->t.now, cost };
     for (uint64_t i = 0; i < count; i++) {
         const struct grant *g = &run->grant[(run->grants - 1 - i) % WINDOW_LENGTH];
-        uint64_t span = run->t.now - g->at, most = run->limit.amount;
+        uint64_t span = run->t.now - g->at;
 
         sum += g->cost;
+        most = (exact)run->limit.amount;
         if (run->kind == BY_EPOCH || run->kind == BY_FIRST)
             most *= 2 + span / run->limit.period;
+        else if (run->kind == BY_DAY || run->kind == BY_MONTH)
+            most *= 1 + ref_number(&run->model, run->t.now) - ref_number(&run->model, g->at);
         else if (span >= run->limit.period)
             break; /* half-open: that one is back */
-        LAW(run, run->kind == BY_HOLDERS || sum <= most, "no window holds more than its bound");
+        LAW(run, run->kind == BY_HOLDERS || (exact)sum <= most,
+            "no window holds more than its bound");
     }
 }
 
@@ -214,14 +285,19 @@ static void decide(struct run *run)
     seen[got == RL_OK ? SAW_GRANT : got == RL_WAIT ? SAW_WAIT : SAW_TOO_LARGE]++;
 }
 
-static void check_snapshot(struct run *run)
+static int64_t shown(const struct run *run)
 {
     int64_t left = (int64_t)run->limit.amount - ref_used(&run->model, run->t.now);
+
+    return ref_is_ahead(&run->model, run->t.now) && left > 0 ? 0 : left;
+}
+
+static void check_snapshot(struct run *run)
+{
+    int64_t left = shown(run);
     uint64_t *seen = run->seen[run->kind];
     rl_level now, later;
 
-    if (ref_is_ahead(&run->model, run->t.now) && left > 0)
-        left = 0;
     rl_limiter_snapshot(&run->limiter, run->t.now, &now);
     LAW(run, now.remaining == left, "what is shown is there");
     LAW(run, now.limit == run->limit.amount && now.burst == run->limit.amount, "and of what");
@@ -260,27 +336,50 @@ static void set_level(struct run *run)
     run->seen[run->kind][ahead > 0 ? SAW_SET_AHEAD : SAW_SET_LEVEL]++;
 }
 
-/* Only the amount: what is used is used. A packed word may say that it is too small. */
+/* The level as a share of full, rounded down. */
+static int64_t share_of(int64_t level, uint64_t burst, uint64_t full)
+{
+    exact product = (exact)level * (exact)burst;
+
+    if (full == 0)
+        return level < 0 ? level : 0;
+    return (int64_t)(product / (exact)full - (product % (exact)full < 0));
+}
+
+/* What a packed word may hold is test_windows' business, and so is debt of a thousand windows. */
+static int goes_too_far(const struct run *run, const rl_limit *after)
+{
+    uint64_t used = (uint64_t)ref_used(&run->model, run->t.now), upper = UINT64_MAX / after->period;
+
+    if (after->amount > 0 && used / after->amount > 20)
+        return 1;
+    if (run->kind != BY_EPOCH || run->limiter.words > 1)
+        return 0;
+    return (double)upper * (double)(used + 4 * after->amount) > 9e18;
+}
+
 static void change(struct run *run)
 {
     rl_limit after = run->limit;
+    int64_t left = shown(run);
+    uint64_t *seen = run->seen[run->kind];
 
     after.amount = after.amount / 2 + roll(&run->t, after.amount + 2);
-    if (after.amount > RL_AMOUNT_MAX ||
-        rl_limiter_change(&run->limiter, &after, run->t.now) != RL_OK)
+    if (after.amount > RL_AMOUNT_MAX)
+        after.amount = RL_AMOUNT_MAX;
+    if (after.align < RL_ALIGN_HOUR && roll(&run->t, 2))
+        after.period = after.period / 2 + 1 + roll(&run->t, after.period);
+    after.carry = roll(&run->t, 3) == 0 ? RL_CARRY_SHARE : RL_CARRY_USED;
+    if (goes_too_far(run, &after) || rl_limiter_change(&run->limiter, &after, run->t.now) != RL_OK)
         return;
-    /* Windows that ended before took their old amount. */
-    if (run->kind != BY_COUNTER)
-        ref_forget(&run->model, run->t.now);
-    if (run->kind == BY_EPOCH) {
-        int64_t used = ref_used(&run->model, run->t.now);
-
-        run->model.count = 0;
-        ref_add(&run->model, run->model.reached, used);
-    }
+    ref_change(&run->model, &after, run->t.now);
+    if (after.carry == RL_CARRY_SHARE)
+        ref_set_level(&run->model, share_of(left, after.amount, run->limit.amount), run->t.now);
+    seen[SAW_CHANGE]++;
+    seen[SAW_SHARE] += after.carry == RL_CARRY_SHARE;
+    seen[SAW_PERIOD] += after.period != run->limit.period;
     run->limit = after;
-    run->model.amount = after.amount;
-    run->seen[run->kind][SAW_CHANGE]++;
+    run->t.period = after.period;
 }
 
 static void disturb(struct run *run)
@@ -320,13 +419,29 @@ static void check_seen(const struct run *run)
         for (int i = 0; i < BRANCHES; i++) {
             int other =
                 (i == SAW_ONE_WORD && (kind == BY_FIRST || kind == BY_LOG || kind == BY_COUNTER)) ||
-                (i == SAW_INSIDE && kind == BY_LOG) || (i == SAW_LATE_SETTLE && kind == BY_HOLDERS);
+                (i == SAW_INSIDE && kind == BY_LOG) ||
+                (i == SAW_LATE_SETTLE && kind == BY_HOLDERS) ||
+                (i == SAW_PERIOD && (kind == BY_DAY || kind == BY_MONTH));
 
             if (run->seen[kind][i] == 0 && !other) {
                 print_error("kind %d: branch %d never ran\n", kind, i);
                 fail();
             }
         }
+}
+
+static void run_kind(struct run *run, uint64_t steps)
+{
+    for (uint64_t i = 0; i < steps; i++) {
+        if (i % SEQUENCE_LENGTH == 0)
+            begin(run);
+        run->seen[run->kind][SAW_STEP_BACK] += (uint64_t)traffic_move(&run->t);
+        decide(run);
+        if (!run->takes_only && roll(&run->t, 8) == 0)
+            disturb(run);
+        if (roll(&run->t, 4) == 0)
+            check_snapshot(run);
+    }
 }
 
 static void agree_with_the_list_of_events(void **ctx)
@@ -336,15 +451,10 @@ static void agree_with_the_list_of_events(void **ctx)
 
     (void)ctx;
     traffic_begin(&run.t, 20260102);
-    for (uint64_t i = 0; i < steps; i++) {
-        if (i % SEQUENCE_LENGTH == 0)
-            begin(&run);
-        run.seen[run.kind][SAW_STEP_BACK] += (uint64_t)traffic_move(&run.t);
-        decide(&run);
-        if (!run.takes_only && roll(&run.t, 8) == 0)
-            disturb(&run);
-        if (roll(&run.t, 4) == 0)
-            check_snapshot(&run);
+    read_calendars();
+    for (int kind = 0; kind < KINDS; kind++) {
+        run.kind = (enum kind)kind;
+        run_kind(&run, steps);
     }
     if (steps >= 500000) /* fewer need not come across all */
         check_seen(&run);

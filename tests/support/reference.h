@@ -12,7 +12,9 @@
 
 #define REFERENCE_MOST 2000
 
-enum kind { BY_EPOCH, BY_FIRST, BY_LOG, BY_COUNTER, BY_HOLDERS, KINDS };
+__extension__ typedef unsigned __int128 ref_product;
+
+enum kind { BY_EPOCH, BY_DAY, BY_MONTH, BY_FIRST, BY_LOG, BY_COUNTER, BY_HOLDERS, KINDS };
 
 struct event {
     uint64_t at; /* number of the window or sub-window, or when the units are back */
@@ -22,7 +24,9 @@ struct event {
 struct reference {
     enum kind kind;
     uint64_t amount, period, parts, epoch;
-    uint64_t reached; /* the newest window or sub-window; the end of the open one */
+    uint64_t reached;     /* the newest window or sub-window; the end of the open one */
+    const int64_t *begin; /* of days or months, in seconds of wall time; ascending */
+    size_t begins;
     struct event event[REFERENCE_MOST];
     size_t count;
 };
@@ -43,21 +47,48 @@ static inline void ref_start(struct reference *r, enum kind kind, const rl_limit
     r->count = 0;
 }
 
+/* Windows that have their numbers, and lie side by side. */
+static inline int ref_is_fixed(const struct reference *r)
+{
+    return r->kind == BY_EPOCH || r->kind == BY_DAY || r->kind == BY_MONTH;
+}
+
 static inline uint64_t ref_length(const struct reference *r)
 {
     return r->kind == BY_COUNTER ? r->period / r->parts + (r->period % r->parts != 0) : r->period;
 }
 
-/* Of windows by the epoch, and of sub-windows. */
+/* How many days or months of the list have begun. */
+static inline uint64_t ref_number_in_list(const struct reference *r, uint64_t wall)
+{
+    int64_t second = (int64_t)(wall / RL_SECOND);
+    size_t low = 0, high = r->begins;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (r->begin[middle] <= second)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Of windows, and of sub-windows. */
 static inline uint64_t ref_number(const struct reference *r, rl_time now)
 {
+    if (r->kind == BY_DAY || r->kind == BY_MONTH)
+        return ref_number_in_list(r, r->epoch + now);
     return ((r->kind == BY_EPOCH ? r->epoch : 0) + now) / ref_length(r);
 }
 
 static inline rl_time ref_begin(const struct reference *r, uint64_t number)
 {
-    uint64_t wall = number * ref_length(r), epoch = r->kind == BY_EPOCH ? r->epoch : 0;
+    uint64_t wall = number * ref_length(r), epoch = ref_is_fixed(r) ? r->epoch : 0;
 
+    if (r->begin != NULL)
+        wall = (uint64_t)r->begin[number - 1] * RL_SECOND;
     return wall > epoch ? wall - epoch : 0;
 }
 
@@ -102,7 +133,7 @@ static inline int64_t ref_used(const struct reference *r, rl_time now)
     int64_t used = 0;
     rl_time end;
 
-    if (r->kind == BY_EPOCH)
+    if (ref_is_fixed(r))
         return ref_used_in_window(r, newest);
     if (r->kind == BY_FIRST)
         return ref_used_since_first(r, now, &end);
@@ -116,7 +147,7 @@ static inline int64_t ref_used(const struct reference *r, rl_time now)
 /* A window that was reached and has not begun. */
 static inline int ref_is_ahead(const struct reference *r, rl_time now)
 {
-    return (r->kind == BY_EPOCH || r->kind == BY_COUNTER) && ref_number(r, now) < r->reached;
+    return (ref_is_fixed(r) || r->kind == BY_COUNTER) && ref_number(r, now) < r->reached;
 }
 
 static inline rl_status ref_ask(const struct reference *r, uint64_t cost, rl_time now)
@@ -137,7 +168,7 @@ static inline void ref_forget(struct reference *r, rl_time now)
 
     if (r->kind == BY_LOG) {
         for (size_t i = 0; i < r->count; i++)
-            if (r->event[i].at > now)
+            if (r->event[i].at > now && r->event[i].units > 0)
                 r->event[kept++] = r->event[i];
         r->count = kept;
     } else if (r->kind == BY_FIRST) {
@@ -151,20 +182,52 @@ static inline void ref_forget(struct reference *r, rl_time now)
     }
 }
 
+/* What it costs to let those of event `i` wait until the next one, or until `back`. */
+static inline ref_product ref_wait(const struct reference *r, size_t i, uint64_t back)
+{
+    uint64_t until = i + 1 < r->count ? r->event[i + 1].at : back;
+
+    return (ref_product)r->event[i].units * (until - r->event[i].at);
+}
+
+static inline void ref_charge_log(struct reference *r, int64_t units, uint64_t back)
+{
+    size_t best = r->count - 1;
+
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->event[i].at > back)
+            back = r->event[i].at; /* not before those that came before */
+    }
+    if (r->count > 0 && r->event[r->count - 1].at == back) {
+        r->event[r->count - 1].units += units;
+        return;
+    }
+    if (r->count == r->parts) { /* of equal ones the last, or else the first */
+        for (size_t i = 0; i + 1 < r->count; i++)
+            if (ref_wait(r, i, back) < ref_wait(r, best, back))
+                best = i;
+        if (best == r->count - 1) {
+            r->event[best].units += units;
+            r->event[best].at = back;
+            return;
+        }
+        r->event[best + 1].units += r->event[best].units;
+        memmove(&r->event[best], &r->event[best + 1], (--r->count - best) * sizeof r->event[0]);
+    }
+    ref_add(r, back, units);
+}
+
 static inline void ref_charge(struct reference *r, uint64_t units, rl_time now)
 {
-    uint64_t back = now + r->period;
-
     ref_forget(r, now);
-    for (size_t i = 0; r->kind == BY_LOG && i < r->count; i++)
-        if (r->event[i].units > 0 && r->event[i].at > back)
-            back = r->event[i].at; /* not before those that came before */
-    if (r->kind == BY_FIRST) {
+    if (r->kind == BY_LOG) {
+        ref_charge_log(r, (int64_t)units, now + r->period);
+    } else if (r->kind == BY_FIRST) {
         if (r->reached <= now)
             r->reached = now + r->period;
         r->event[0].units += (int64_t)units;
     } else {
-        ref_add(r, r->kind == BY_LOG ? back : r->reached, (int64_t)units);
+        ref_add(r, r->reached, (int64_t)units);
     }
 }
 
@@ -176,7 +239,7 @@ static inline void ref_give_back(struct reference *r, uint64_t units, rl_time no
     ref_forget(r, now);
     if (ref_is_ahead(r, now))
         return;
-    if (r->kind == BY_EPOCH) {
+    if (ref_is_fixed(r)) {
         ref_add(r, r->reached, -left);
         return;
     }
@@ -199,6 +262,8 @@ static inline int ref_counts(const struct reference *r, rl_time at, rl_time now)
     number = number > r->reached ? number : r->reached;
     switch (r->kind) {
     case BY_EPOCH:
+    case BY_DAY:
+    case BY_MONTH:
         return ref_number(r, at) >= number;
     case BY_FIRST:
         (void)ref_used_since_first(r, now, &end);
@@ -227,6 +292,55 @@ static inline void ref_set_level(struct reference *r, int64_t level, rl_time at)
     } else {
         ref_add(r, r->reached, used);
     }
+}
+
+/* Another period for what ends at a moment of its own: as if it had always been in force. */
+static inline void ref_change_ends(struct reference *r, uint64_t was, rl_time now)
+{
+    uint64_t is = r->period;
+
+    if (r->kind == BY_FIRST && now < r->reached && is > was)
+        r->reached += is - was;
+    if (r->kind == BY_FIRST && now < r->reached && is < was && r->reached > now + is)
+        r->reached = now + is;
+    if (r->kind != BY_LOG)
+        return;
+    for (size_t i = 0; i < r->count; i++)
+        r->event[i].at = r->event[i].at + is > was ? r->event[i].at + is - was : 0;
+    ref_forget(r, now); /* what would have ended by now, too */
+}
+
+/* And for windows side by side, and counts: it was all used just now. */
+static inline void ref_change_windows(struct reference *r, const struct reference *before,
+                                      rl_time now)
+{
+    rl_time begin = r->begin == NULL ? ref_begin(before, r->reached) : 0;
+    int64_t used = ref_used(before, now);
+
+    if (r->begin == NULL)
+        r->reached = ref_number(r, begin > now ? begin : now);
+    r->count = 0;
+    ref_add(r, r->reached, used);
+}
+
+/* Another amount and period. What is used is used; windows that ended took their old amount. */
+static inline void ref_change(struct reference *r, const rl_limit *limit, rl_time now)
+{
+    struct reference after = *r, before;
+    int is_moved = ref_is_fixed(r);
+
+    after.period = limit->period;
+    if (r->kind == BY_COUNTER)
+        is_moved = ref_length(&after) != ref_length(r);
+    if (r->kind != BY_COUNTER || is_moved)
+        ref_forget(r, now);
+    before = *r;
+    r->amount = limit->amount;
+    r->period = limit->period;
+    if (is_moved)
+        ref_change_windows(r, &before, now);
+    else
+        ref_change_ends(r, before.period, now);
 }
 
 #endif

@@ -82,7 +82,7 @@ static inline int traffic_move(struct traffic *t)
         break;
     }
     if (t->now < t->start || t->now > FAR)
-        t->now = t->start;
+        t->now = t->steps_back ? t->start : was;
     return t->now < was;
 }
 

@@ -391,10 +391,13 @@ static void a_change_carries_units_or_the_share(void **ctx)
     }
 }
 
+#define DECADE (3653 * RL_DAY)
+
 struct decade {
     const char *algorithm;
     uint64_t amount, cost;
     rl_duration period;
+    uint64_t align, parts;
 };
 
 /* As fast as it allows, for ten years: exactly what the limit says. */
@@ -406,8 +409,11 @@ static uint64_t ten_years_of(const struct decade *d, rl_time start)
     uint64_t taken = 0;
 
     limit.start = RL_START_EMPTY;
+    limit.align = d->align;
+    limit.epoch = d->align >= RL_ALIGN_HOUR ? RL_EPOCH_1970 : 0;
+    limit.parts = d->parts;
     limiter = started(&limit, start);
-    while (now < start + 3653 * RL_DAY) {
+    while (now < start + DECADE) {
         rl_time retry_at;
 
         if (rl_limiter_take(&limiter, d->cost, now, &retry_at) == RL_OK)
@@ -417,22 +423,45 @@ static uint64_t ten_years_of(const struct decade *d, rl_time start)
     return taken;
 }
 
+/* What comes back at once comes every so often: a month, or a period and a sub-window. */
+static uint64_t most_in_ten_years(const struct decade *d)
+{
+    rl_duration period = d->period;
+
+    if (d->align == RL_ALIGN_MONTH)
+        return 121 * d->amount;
+    if (d->parts != 0)
+        period = (d->parts + 1) * (period / d->parts + (period % d->parts != 0));
+    return DECADE / period * d->amount + d->amount + DECADE % period * d->amount / period;
+}
+
 static void ten_years_bring_no_drift(void **ctx)
 {
     static const struct decade row[] = {
-        { "token_bucket", 1, 1, 30 * RL_DAY },    { "token_bucket", 7, 1, 3 * RL_HOUR },
-        { "token_bucket", 1000003, 350, RL_DAY }, { "leaky_bucket", 1, 1, 30 * RL_DAY },
-        { "leaky_bucket", 7, 1, 3 * RL_HOUR },    { "leaky_bucket", 1000003, 350, RL_DAY },
-        { "leaky_meter", 7, 1, 3 * RL_HOUR },     { "fixed_window", 1, 1, 30 * RL_DAY },
-        { "fixed_window", 7, 1, 3 * RL_HOUR },    { "sliding_window", 1, 1, 30 * RL_DAY },
-        { "sliding_window", 7, 1, 3 * RL_HOUR },
+        { "token_bucket", 1, 1, 30 * RL_DAY, 0, 0 },
+        { "token_bucket", 7, 1, 3 * RL_HOUR, 0, 0 },
+        { "token_bucket", 1000003, 350, RL_DAY, 0, 0 },
+        { "leaky_bucket", 1, 1, 30 * RL_DAY, 0, 0 },
+        { "leaky_bucket", 7, 1, 3 * RL_HOUR, 0, 0 },
+        { "leaky_bucket", 1000003, 350, RL_DAY, 0, 0 },
+        { "leaky_meter", 7, 1, 3 * RL_HOUR, 0, 0 },
+        { "fixed_window", 1, 1, 30 * RL_DAY, 0, 0 },
+        { "fixed_window", 7, 1, 3 * RL_HOUR, 0, 0 },
+        { "fixed_window", 7, 1, 3 * RL_HOUR + 1, RL_ALIGN_FIRST, 0 },
+        { "fixed_window", 7, 1, RL_HOUR / 3, RL_ALIGN_HOUR, 0 },
+        { "fixed_window", 1000000, 100000, RL_DAY, RL_ALIGN_DAY, 0 },
+        { "fixed_window", 3, 1, 30 * RL_DAY, RL_ALIGN_MONTH, 0 },
+        { "sliding_window", 1, 1, 30 * RL_DAY, 0, 0 },
+        { "sliding_window", 7, 1, 3 * RL_HOUR, 0, 0 },
+        { "sliding_counter", 1, 1, 30 * RL_DAY, 0, 10 },
+        { "sliding_counter", 7, 1, 3 * RL_HOUR, 0, 10 },
+        { "sliding_counter", 7, 1, 3 * RL_HOUR + 1, 0, 7 }, /* no even part of it */
+        { "sliding_counter", 1000000, 100000, RL_DAY, 0, 24 },
     };
 
     (void)ctx;
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        uint64_t taken = ten_years_of(&row[i], 90 * RL_DAY);
-        uint64_t most = 3653 * RL_DAY / row[i].period * row[i].amount + row[i].amount +
-                        3653 * RL_DAY % row[i].period * row[i].amount / row[i].period;
+        uint64_t taken = ten_years_of(&row[i], 90 * RL_DAY), most = most_in_ten_years(&row[i]);
         /* From empty: what flows in within ten years, in whole requests, and a window's rest. */
         uint64_t least = most - 2 * row[i].amount - row[i].cost;
 
