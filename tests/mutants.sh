@@ -7,7 +7,7 @@
 # tests/mutants/equivalent.txt. Exit 1 if there are others. JOBS=n: so many at once (default: the processors).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C LLMRL_PROPERTY_STEPS=${LLMRL_PROPERTY_STEPS:-60000}
+export LC_ALL=C LLMRL_PROPERTY_STEPS=${LLMRL_PROPERTY_STEPS:-60000} LLMRL_PROPERTY_ACQUIRES=20000
 export work root=$PWD
 every=1
 if [ "${1:-}" = --quick ]; then

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The token bucket against the exact bucket, under the same random traffic. LLMRL_PROPERTY_STEPS:
- * how many decisions (default 10^6); LLMRL_SEED: replays a run.
+ * The token bucket, and the leaky bucket as a meter, against the exact bucket, under the same
+ * random traffic. LLMRL_PROPERTY_STEPS: how many decisions of each (default 10^6); LLMRL_SEED:
+ * replays a run.
  */
 #include "exact_bucket.h"
 #include "vclock.h"
 
-#include "base/atomic.h"
-
 #include <llmrl/limiter.h>
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,6 +56,7 @@ struct grant {
 struct run {
     struct vclock dice;
     uint64_t seed;
+    const char *algorithm;
     uint64_t seen[BRANCHES];
     /* one sequence */
     rl_limit limit;
@@ -108,7 +107,8 @@ static void draw_limit(struct run *run, rl_limit *limit)
     static const rl_duration usual[] = { RL_SECOND, RL_MINUTE, RL_HOUR, RL_DAY, 30 * RL_DAY };
 
     *limit = RL_LIMIT_INIT;
-    switch (roll(run, 4)) {
+    limit->algorithm = run->algorithm;
+    switch (roll(run, 5)) {
     case 0: /* tiny: here every rounding shows */
         limit->amount = roll(run, 12);
         limit->period = 1 + roll(run, 30);
@@ -125,7 +125,12 @@ static void draw_limit(struct run *run, rl_limit *limit)
         limit->period = roll_bits(run, 40);
         limit->burst = roll_bits(run, 20);
         break;
-    default: /* the ends */
+    case 3: /* the ends: one a month, 10^12 a minute, 2^53 */
+        limit->amount = (uint64_t[]){ 1, UINT64_C(1000000000000), RL_AMOUNT_MAX }[roll(run, 3)];
+        limit->period = (uint64_t[]){ RL_MINUTE, 30 * RL_DAY, 3650 * RL_DAY }[roll(run, 3)];
+        limit->burst = roll(run, 2) ? 0 : 1 + roll(run, limit->amount);
+        break;
+    default: /* anything */
         limit->amount = roll_bits(run, 53);
         limit->period = roll_bits(run, 58);
         limit->burst = roll_bits(run, 53);
@@ -411,93 +416,51 @@ static void print_seen(const struct run *run)
     print_message("\n");
 }
 
-static void agrees_with_the_exact_bucket(void **ctx)
+static void run_algorithm(struct run *run, const char *algorithm)
 {
     uint64_t steps = number("LLMRL_PROPERTY_STEPS", 1000000);
-    static struct run run;
 
-    (void)ctx;
-    run.seed = number("LLMRL_SEED", 20260101);
-    run.dice.random = run.seed;
+    *run = (struct run){ .algorithm = algorithm, .seed = number("LLMRL_SEED", 20260101) };
+    run->dice.random = run->seed;
     for (uint64_t i = 0; i < steps; i++) {
         if (i % SEQUENCE_LENGTH == 0)
-            begin(&run);
-        move_clock(&run);
-        decide(&run);
-        if (!run.takes_only && roll(&run, 8) == 0)
-            disturb(&run);
-        if (roll(&run, 4) == 0)
-            check_snapshot(&run);
+            begin(run);
+        move_clock(run);
+        decide(run);
+        if (!run->takes_only && roll(run, 8) == 0)
+            disturb(run);
+        if (roll(run, 4) == 0)
+            check_snapshot(run);
     }
-    print_seen(&run);
+    print_seen(run);
     for (int i = 0; i < BRANCHES; i++)
-        if (run.seen[i] == 0) {
+        if (run->seen[i] == 0) {
             print_error("branch %d never ran\n", i);
             fail();
         }
 }
 
-#define THREADS     4
-#define BUSY_PERIOD (20 * RL_SECOND)
-
-struct crowd {
-    rl_limiter limiter;
-    struct vclock clock;
-    uint64_t granted;
-};
-
-static void *take_greedily(void *arg)
+static void agrees_with_the_exact_bucket(void **ctx)
 {
-    struct crowd *crowd = arg;
-    uint64_t mine = 0;
-
-    for (rl_time now = vclock_now(&crowd->clock); now < 2 * BUSY_PERIOD;
-         now = vclock_now(&crowd->clock)) {
-        uint64_t cost = 1 + vclock_random(&crowd->clock) % 5;
-
-        if (rl_limiter_take(&crowd->limiter, cost, now, NULL) == RL_OK)
-            mine += cost;
-        if (vclock_random(&crowd->clock) % 8 == 0)
-            vclock_advance(&crowd->clock, vclock_random(&crowd->clock) % (4 * RL_MILLISECOND));
-    }
-    (void)rl__fetch_add(&crowd->granted, mine);
-    return NULL;
-}
-
-/* The clock starts at BUSY_PERIOD. The bucket never fills up again, so not one unit may be lost or
- * spent twice. */
-static void threads_share_exactly_one_budget(void **ctx)
-{
-    static struct crowd crowd;
-    rl_limit limit = RL_LIMIT_INIT;
-    pthread_t thread[THREADS];
-    uint64_t budget, end;
+    static struct run run;
 
     (void)ctx;
-    limit.amount = 7000;
-    limit.period = RL_SECOND;
-    limit.burst = 1000000;
-    crowd.clock.random = number("LLMRL_SEED", 20260101);
-    crowd.clock.now = BUSY_PERIOD;
-    assert_int_equal(rl_limiter_init(&crowd.limiter, &limit, BUSY_PERIOD), RL_OK);
-    crowd.granted = 1000000 - 1;
-    assert_int_equal(rl_limiter_take(&crowd.limiter, crowd.granted, BUSY_PERIOD, NULL), RL_OK);
-    for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&thread[i], NULL, take_greedily, &crowd), 0);
-    for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_join(thread[i], NULL), 0);
-    end = vclock_now(&crowd.clock);
-    while (rl_limiter_take(&crowd.limiter, 1, end, NULL) == RL_OK)
-        crowd.granted++;
-    budget = 1000000 + (uint64_t)((exact)(end - BUSY_PERIOD) * 7000 / (exact)RL_SECOND);
-    assert_int_equal(crowd.granted, budget);
+    run_algorithm(&run, "token_bucket");
+}
+
+static void a_meter_agrees_with_it_too(void **ctx)
+{
+    static struct run run;
+
+    (void)ctx;
+    run_algorithm(&run, "leaky_meter");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_exact_bucket),
-        cmocka_unit_test(threads_share_exactly_one_budget),
+        cmocka_unit_test(a_meter_agrees_with_it_too),
     };
     return cmocka_run_group_tests_name("prop_token_bucket", tests, NULL, NULL);
 }
