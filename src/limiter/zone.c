@@ -124,7 +124,7 @@ int32_t rl__zone_rule_offset(const struct rl__zone_rule *rule, int64_t t)
         return rule->standard;
     begins = summer_begins(rule, year);
     ends = summer_ends(rule, year);
-    if (begins < ends)
+    if (begins <= ends) /* without a second between them: never summer */
         return t >= begins && t < ends ? rule->summer : rule->standard;
     return t >= ends && t < begins ? rule->standard : rule->summer;
 }

@@ -207,23 +207,30 @@ static size_t read_file(const char *name, uint8_t *buffer)
     return length < ZONE_MOST ? length : 0;
 }
 
+int rl__zone_read(const uint8_t *byte, size_t length, int64_t now, uint64_t *zone)
+{
+    struct zone_file file = { .has_rule = 0 };
+    struct data data = { byte, length };
+
+    if (!parse(data, &file))
+        return 0;
+    pack(&file, now, zone);
+    return 1;
+}
+
 static rl_status find_file(const char *name, int64_t now, uint64_t *zone, const char **why)
 {
     uint8_t buffer[ZONE_MOST];
-    struct zone_file file = { .has_rule = 0 };
-    struct data data = { buffer, 0 };
+    size_t length;
 
     *why = "zone is neither a name nor a rule of a time zone";
     if (!is_name(name))
         return RL_E_INVALID;
     *why = "there is no data for this time zone in /usr/share/zoneinfo";
-    if ((data.length = read_file(name, buffer)) == 0)
+    if ((length = read_file(name, buffer)) == 0)
         return RL_E_NOT_FOUND;
     *why = "the data for this time zone in /usr/share/zoneinfo is damaged";
-    if (!parse(data, &file))
-        return RL_E_INVALID;
-    pack(&file, now, zone);
-    return RL_OK;
+    return rl__zone_read(buffer, length, now, zone) ? RL_OK : RL_E_INVALID;
 }
 
 rl_status rl__zone_find(const char *name, int64_t now, uint64_t *zone, const char **why)

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #define FIRST_YEAR 2000
+#define UPTIME     (1000 * RL_DAY) /* rl_time when a limiter begins */
 #define LAST_YEAR  2060
 
 /* With and without summer time, on both sides of the equator, days without midnight (Santiago,
@@ -51,13 +52,13 @@ static rl_limit day_limit(const char *name, int64_t wall, int64_t day_start)
     limit.align = RL_ALIGN_DAY;
     limit.zone = name;
     limit.day_start = (rl_duration)day_start * RL_SECOND;
-    limit.epoch = wall * (int64_t)RL_SECOND;
+    limit.epoch = wall * (int64_t)RL_SECOND - (int64_t)UPTIME;
     return limit;
 }
 
 static rl_time rl_time_of(int64_t t, int64_t epoch)
 {
-    return (rl_time)(t - epoch) * RL_SECOND;
+    return (rl_time)(t - epoch) * RL_SECOND + UPTIME;
 }
 
 /* One request a day: at its beginning it is a yes, and the next is told for the next beginning. */
@@ -90,7 +91,7 @@ static void check_zone(const struct calendar *c, const char *name, int64_t day_s
             for (epoch = c->begin[i]; calendar_year(year) <= epoch; year++)
                 ;
             until = calendar_year(year + years - 1);
-            assert_int_equal(rl_limiter_init(&limiter, &limit, 0), RL_OK);
+            assert_int_equal(rl_limiter_init(&limiter, &limit, UPTIME), RL_OK);
         }
         check_day(&limiter, name, c->begin[i], c->begin[i + 1], epoch);
     }
@@ -165,8 +166,8 @@ static void each_month_begins_with_its_first_day(void **ctx)
             next++;
         if (months++ % 12 == 0) {
             epoch = calendar.begin[i];
-            limit.epoch = epoch * (int64_t)RL_SECOND;
-            assert_int_equal(rl_limiter_init(&limiter, &limit, 0), RL_OK);
+            limit.epoch = epoch * (int64_t)RL_SECOND - (int64_t)UPTIME;
+            assert_int_equal(rl_limiter_init(&limiter, &limit, UPTIME), RL_OK);
         }
         check_day(&limiter, "month", calendar.begin[i], calendar.begin[next], epoch);
     }
