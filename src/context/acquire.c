@@ -162,15 +162,6 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
 
 /* ---- granting ---- */
 
-static void grant(rl_context *rl, rl_permit *permit, struct rl__lane *lane,
-                  const struct rl__who *who, const struct rl__cost *cost,
-                  const struct rl__taken *taken, rl_time now)
-{
-    rl__permit_start(permit, lane, who, cost, taken, now);
-    rl__fetch_add(&rl->count.granted, 1);
-    rl__fetch_add(&rl->count.in_flight, 1);
-}
-
 /* `refusal` NULL: it was not a limiter or a gate. */
 static void refuse(rl_permit *permit, rl_time retry_at, const struct rl__refusal *refusal)
 {
@@ -181,7 +172,7 @@ static void refuse(rl_permit *permit, rl_time retry_at, const struct rl__refusal
 }
 
 /* Asks without queueing. `sequence` 0: nobody waits; RL_NEVER: those who wait are not overtaken. */
-static rl_status try_now(rl_context *rl, const struct rl__ask *ask, uint64_t sequence, rl_time now,
+static rl_status try_now(const struct rl__ask *ask, uint64_t sequence, rl_time now,
                          rl_permit *permit)
 {
     struct rl__refusal refusal;
@@ -189,7 +180,7 @@ static rl_status try_now(rl_context *rl, const struct rl__ask *ask, uint64_t seq
     rl_status st = rl__admit(ask->lane, &ask->who, &ask->cost, sequence, now, &taken, &refusal);
 
     if (st == RL_OK)
-        grant(rl, permit, ask->lane, &ask->who, &ask->cost, &taken, now);
+        rl__permit_start(permit, ask->lane, &ask->who, &ask->cost, &taken, now);
     else
         refuse(permit, refusal.retry_at, &refusal);
     return st;
@@ -202,7 +193,7 @@ static rl_status try_behind(rl_context *rl, const struct rl__ask *ask, rl_time n
     if (rl->locked.closing)
         return RL_E_CLOSED;
     if (rl__heap_peek(&ask->lane->waiters) == NULL)
-        return try_now(rl, ask, RL_NEVER, now, permit);
+        return try_now(ask, RL_NEVER, now, permit);
     refuse(permit, rl__max(ask->lane->wake_at, now), NULL);
     return RL_WAIT;
 }
@@ -214,7 +205,7 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
     rl_status st;
 
     if (rl__load(&rl->locked.queue.count) == 0)
-        return try_now(rl, ask, 0, now, permit);
+        return try_now(ask, 0, now, permit);
     rl__lock(&rl->lock);
     st = try_behind(rl, ask, now, permit);
     rl__unlock(&rl->lock);
@@ -228,7 +219,8 @@ static void finish(rl_context *rl, struct rl__party *party, rl_time now)
     struct rl__waiter *waiter = &party->waiter;
 
     if (waiter->status == RL_OK)
-        grant(rl, party->permit, waiter->lane, &waiter->who, &waiter->cost, &waiter->taken, now);
+        rl__permit_start(party->permit, waiter->lane, &waiter->who, &waiter->cost, &waiter->taken,
+                         now);
     else
         refuse(party->permit, waiter->retry_at, &waiter->refusal);
     party->done = 1;

@@ -143,15 +143,25 @@ rl_time rl_now(const rl_context *rl)
     return rl == NULL ? 0 : rl__now(&rl->env);
 }
 
+/* Lanes are only ever added: those that are not in the list yet have granted nothing to speak of.
+ */
+static void count_permits(const rl_context *rl, rl_stats *stats)
+{
+    for (const struct rl__lane_node *node = rl__registry_lanes(&rl->registry); node != NULL;
+         node = node->next) {
+        stats->in_flight += rl__lane_in_flight(&node->lane);
+        stats->granted += rl__load(&node->lane.granted);
+    }
+}
+
 rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
 {
     rl_stats own = { .size = sizeof own };
 
     if (rl == NULL || stats == NULL || stats->size < sizeof stats->size)
         return RL_E_INVALID;
-    own.granted = rl__load(&rl->count.granted);
+    count_permits(rl, &own);
     own.waiting = rl__load(&rl->locked.queue.count);
-    own.in_flight = rl__load(&rl->count.in_flight);
     own.answers = rl__load(&rl->count.answers);
     own.successes = rl__load(&rl->count.successes);
     own.refusals = rl__load(&rl->count.refusals);

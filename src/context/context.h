@@ -47,7 +47,7 @@ struct rl_context {
         struct rl__condition left; /* the last one has */
     } locked;
     struct { /* each atomic */
-        uint64_t granted, in_flight, answers, successes, refusals, errors, retries;
+        uint64_t answers, successes, refusals, errors, retries;
         uint64_t input_tokens, output_tokens, ignored, learned;
     } count;
 };

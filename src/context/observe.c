@@ -158,7 +158,6 @@ static void digest(struct observation *o)
     rl__unlock(&o->provider->learning);
     settle(o);
     o->streak = count_streak(o);
-    rl__fetch_add(&o->rl->count.in_flight, UINT64_MAX);
     rl__fetch_add(&o->rl->count.learned, o->learned);
     rl__poke(o->rl);
     report(o);
@@ -235,7 +234,6 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
         used = rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage);
     rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used, permit->granted_at,
                      rl__now(&rl->env));
-    rl__fetch_add(&rl->count.in_flight, UINT64_MAX);
     rl__poke(rl);
     return RL_OK;
 }

@@ -201,7 +201,7 @@ static const char *dialect_name(const struct rl__provider *provider)
 
 const struct rl__traits *rl__provider_traits(const struct rl__provider *provider)
 {
-    return rl__traits_find(rl_dialect_name(provider->dialect));
+    return provider->traits;
 }
 
 int rl__provider_auto_detect(const struct rl__provider *provider)
@@ -220,6 +220,7 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
 
     provider->settings = settings;
     provider->dialect = rl_dialect_find(dialect_name(provider));
+    provider->traits = rl__traits_find(rl_dialect_name(provider->dialect));
     if (settings == NULL)
         return RL_OK;
     f = furnishing_of(rl, rl__provider_traits(provider), &settings->limits);

@@ -118,10 +118,11 @@ static int64_t year_of(int64_t t)
 
 int32_t rl__zone_rule_offset(const struct rl__zone_rule *rule, int64_t t)
 {
-    int64_t year = year_of(t + rule->standard), begins, ends;
+    int64_t year, begins, ends;
 
     if (!rule->has_summer)
         return rule->standard;
+    year = year_of(t + rule->standard);
     begins = summer_begins(rule, year);
     ends = summer_ends(rule, year);
     if (begins <= ends) /* without a second between them: never summer */
@@ -145,7 +146,7 @@ int32_t rl__zone_offset(const uint64_t *zone, int64_t t)
     if ((zone[HEAD] & HAS_RULE) == 0)
         return offset;
     rule = unpack_rule(zone);
-    return rl__zone_rule_offset(&rule, t);
+    return rule.has_summer ? rl__zone_rule_offset(&rule, t) : rule.standard;
 }
 
 static void nearer(int64_t *next, int64_t candidate, int64_t after)

@@ -131,7 +131,7 @@ static void start_level(struct rl__entry *entry, const rl_limit_report *report,
     int64_t level = 1;
 
     if (entry->period >= RL__LONG_PERIOD && (report->has & RL_HAS_REMAINING) != 0)
-        level = (int64_t)rl__sub_sat(report->remaining, rl__load(&lane->in_flight));
+        level = (int64_t)rl__sub_sat(report->remaining, rl__lane_in_flight(lane));
     rl_limiter_set_level(&entry->limiter, level, now);
 }
 

@@ -5,6 +5,7 @@
 #include "scope/admit.h"
 
 #include "base/arith.h"
+#include "limiter/prepared.h"
 
 /* Entries outside the model's own belong to several lanes. */
 static int is_shared(size_t scope_index)
@@ -67,22 +68,49 @@ static uint64_t at_once(const struct rl__entry *entry, uint64_t amount)
     return entry->rule.borrow ? rl__min(amount, amount_of(entry)) : amount;
 }
 
-static rl_status ask_scope(struct rl__scope *scope, int shared, const struct rl__cost *cost,
-                           uint64_t sequence, rl_time now, struct rl__refusal *refusal)
-{
-    size_t count = rl__scope_count(scope);
+/* What the asking found, for the taking: of the first few entries, in the order of asking. */
+#define PREPARED 8
+struct trial {
+    size_t asked;
+    size_t count[RL__LANE_SCOPES]; /* entries of each scope */
+    struct rl__prepared of[PREPARED];
+    uint8_t ready[PREPARED];
+};
 
+static rl_status ask_limiter(struct rl__entry *entry, uint64_t amount, rl_time now,
+                             struct trial *trial, size_t index, rl_time *retry_at)
+{
+    enum rl__prepare answer = RL__NOT_PREPARED;
+
+    if (index < PREPARED) {
+        answer = rl__limiter_prepare(&entry->limiter, amount, now, &trial->of[index], retry_at);
+        trial->ready[index] = answer == RL__PREPARED;
+    }
+    if (answer == RL__PREPARED)
+        return RL_OK;
+    if (answer == RL__PREPARED_WAIT)
+        return RL_WAIT;
+    return rl_limiter_peek(&entry->limiter, at_once(entry, amount), now, retry_at);
+}
+
+static rl_status ask_scope(struct rl__scope *scope, size_t count, int shared,
+                           const struct rl__cost *cost, uint64_t sequence, rl_time now,
+                           struct trial *trial, struct rl__refusal *refusal)
+{
     for (size_t i = 0; i < count; i++) {
         struct rl__entry *entry = scope->entry[i];
         uint64_t amount = rl__rule_reserve(&entry->rule, cost);
+        size_t index = trial->asked++;
         rl_time retry_at;
         rl_status st;
 
+        if (index < PREPARED)
+            trial->ready[index] = 0;
         if (amount == 0 || entry->rule.shadow || rl__load(&entry->off) != 0)
             continue;
         if (shared)
             ask_queue(entry, scope, sequence, refusal);
-        st = rl_limiter_peek(&entry->limiter, at_once(entry, amount), now, &retry_at);
+        st = ask_limiter(entry, amount, now, trial, index, &retry_at);
         if (st == RL_E_TOO_LARGE) {
             note_hopeless(refusal, scope, entry);
             return st;
@@ -93,21 +121,31 @@ static rl_status ask_scope(struct rl__scope *scope, int shared, const struct rl_
     return RL_OK;
 }
 
+static int is_probing(const struct rl__lane *lane)
+{
+    uint64_t window = rl__load(&lane->probe_window);
+
+    return window != RL_NEVER && rl__lane_in_flight(lane) >= window;
+}
+
 /* Asks the lane and takes nothing; what tenants said is in `refusal`. */
 static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
-                          rl_time now, struct rl__refusal *refusal)
+                          rl_time now, struct trial *trial, struct rl__refusal *refusal)
 {
+    trial->asked = 0;
     for (size_t i = 0; i < RL__LANE_SCOPES; i++) {
-        rl_status st = lane->scope[i] == NULL
-                           ? RL_OK
-                           : ask_scope(lane->scope[i], is_shared(i), cost, sequence, now, refusal);
+        rl_status st;
 
+        if (lane->scope[i] == NULL)
+            continue;
+        trial->count[i] = rl__scope_count(lane->scope[i]);
+        st = ask_scope(lane->scope[i], trial->count[i], is_shared(i), cost, sequence, now, trial,
+                       refusal);
         if (st != RL_OK)
             return st;
     }
     ask_gates(lane, now, refusal);
-    if (refusal->by == RL__HELD_BY_NOTHING &&
-        rl__load(&lane->in_flight) >= rl__load(&lane->probe_window))
+    if (refusal->by == RL__HELD_BY_NOTHING && is_probing(lane))
         note(refusal, RL__HELD_BY_PROBE, NULL, NULL, RL_NEVER);
     return refusal->by == RL__HELD_BY_NOTHING ? RL_OK : RL_WAIT;
 }
@@ -159,15 +197,27 @@ static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time no
     return RL_OK;
 }
 
-static rl_status take_scope(struct rl__scope *scope, const struct rl__cost *cost, rl_time now,
-                            uint8_t *taken, struct rl__refusal *refusal)
+/* The next one in the order of asking. */
+static int take_prepared(struct rl__entry *entry, struct trial *trial)
 {
-    size_t count = rl__scope_count(scope);
+    size_t index = trial->asked++;
 
+    return index < PREPARED && trial->ready[index] &&
+           rl__limiter_take_prepared(&entry->limiter, &trial->of[index]);
+}
+
+/* A scope may have grown since it was asked: what is new is not taken from. */
+static rl_status take_scope(struct rl__scope *scope, size_t count, const struct rl__cost *cost,
+                            rl_time now, struct trial *trial, uint8_t *taken,
+                            struct rl__refusal *refusal)
+{
     for (size_t i = 0; i < count; i++) {
         struct rl__entry *entry = scope->entry[i];
         rl_time retry_at;
-        rl_status st = take_entry(entry, rl__rule_reserve(&entry->rule, cost), now, &retry_at);
+        rl_status st =
+            take_prepared(entry, trial)
+                ? RL_OK
+                : take_entry(entry, rl__rule_reserve(&entry->rule, cost), now, &retry_at);
 
         if (st != RL_OK) {
             refusal->by = RL__HELD_BY_NOTHING;
@@ -180,13 +230,14 @@ static rl_status take_scope(struct rl__scope *scope, const struct rl__cost *cost
 }
 
 static rl_status take_all(struct rl__lane *lane, const struct rl__cost *cost, rl_time now,
-                          struct rl__taken *taken, struct rl__refusal *refusal)
+                          struct trial *trial, struct rl__taken *taken, struct rl__refusal *refusal)
 {
     *taken = (struct rl__taken){ .tenants = 0 };
+    trial->asked = 0;
     for (size_t s = 0; s < RL__LANE_SCOPES; s++) {
-        rl_status st = lane->scope[s] == NULL
-                           ? RL_OK
-                           : take_scope(lane->scope[s], cost, now, &taken->count[s], refusal);
+        rl_status st = lane->scope[s] == NULL ? RL_OK
+                                              : take_scope(lane->scope[s], trial->count[s], cost,
+                                                           now, trial, &taken->count[s], refusal);
 
         if (st != RL_OK) {
             give_back(lane, cost, taken, now);
@@ -282,11 +333,12 @@ static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
                             struct rl__taken *taken, struct rl__refusal *refusal)
 {
     rl_status st = take_tenants(holding, cost, now, refusal);
+    struct trial trial;
 
     if (st == RL_OK)
-        st = ask_lane(lane, cost, sequence, now, refusal);
+        st = ask_lane(lane, cost, sequence, now, &trial, refusal);
     if (st == RL_OK)
-        st = take_all(lane, cost, now, taken, refusal);
+        st = take_all(lane, cost, now, &trial, taken, refusal);
     return st;
 }
 
@@ -326,6 +378,6 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
         let_go(&holding, RL__TENANT_KINDS);
     } while (changed);
     if (st == RL_OK)
-        rl__fetch_add(&lane->in_flight, 1);
+        rl__fetch_add(&lane->granted, 1);
     return st;
 }

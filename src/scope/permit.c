@@ -3,6 +3,7 @@
 #include "scope/permit.h"
 
 #include "base/arith.h"
+#include "limiter/prepared.h"
 
 #include <string.h>
 
@@ -17,10 +18,9 @@ static void take_snapshots(struct rl__grant *grant, const struct rl__taken *take
     for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
         for (size_t i = 0; i < taken->count[s] && count < RL__SNAPSHOTS; i++) {
             const struct rl__entry *entry = grant->lane->scope[s]->entry[i];
-            rl_level level;
 
-            rl_limiter_snapshot(&entry->limiter, now, &level);
-            grant->snapshot[count++] = level.remaining - rl__entry_shift(entry);
+            grant->snapshot[count++] =
+                rl__limiter_remaining(&entry->limiter, now) - rl__entry_shift(entry);
         }
     while (count < RL__SNAPSHOTS)
         grant->snapshot[count++] = RL__NO_SNAPSHOT;
@@ -56,13 +56,13 @@ void rl__permit_refused(rl_permit *permit, const struct rl__refusal *refusal)
     memcpy(permit->private_, &refused, sizeof refused);
 }
 
-/* A permit that was copied and ended twice would else wrap around, and a lane that counts 2^64 in
- * flight admits nobody. */
-static void one_less(uint64_t *count)
+/* A permit that was copied and ended twice is counted once too often, unless nothing is in flight:
+ * a lane would else seem to have 2^64 in flight. */
+static void one_more_ended(struct rl__lane *lane)
 {
-    uint64_t seen = rl__load(count);
+    uint64_t seen = rl__load(&lane->ended);
 
-    while (seen > 0 && !rl__exchange_if(count, &seen, seen - 1))
+    while (seen < rl__load(&lane->granted) && !rl__exchange_if(&lane->ended, &seen, seen + 1))
         ;
 }
 
@@ -81,7 +81,7 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
     cost->amount[RL_MONEY] = grant->money;
     cost->amount[RL_IMAGES] = grant->images;
     memset(permit->private_, 0, sizeof permit->private_);
-    one_less(&grant->lane->in_flight);
+    one_more_ended(grant->lane);
     return 1;
 }
 

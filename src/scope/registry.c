@@ -137,7 +137,7 @@ static void publish(struct rl__registry *registry, struct rl__lane_node *node, s
     node->bucket = bucket;
     node->next_in_bucket = registry->bucket[bucket];
     node->next = registry->lanes;
-    registry->lanes = node;
+    __atomic_store_n(&registry->lanes, node, __ATOMIC_RELEASE);
     rl__fetch_add(&registry->lane_count, 1);
     __atomic_store_n(&registry->bucket[bucket], node, __ATOMIC_RELEASE);
 }

@@ -18,6 +18,7 @@ struct rl__provider {
     char *name;
     const void *settings; /* the configuration's, or a default; opaque here */
     const void *dialect;
+    const void *traits;        /* how it counts; opaque here */
     uint64_t model_count;      /* lanes with a model; atomic */
     struct rl__mutex learning; /* guards what scope.h says it does, in this provider's scopes */
     struct rl__scope scope;
@@ -70,6 +71,11 @@ void rl__registry_deinit(struct rl__registry *registry);
 /* The provider's family of that pattern, made if need be. Under the registry's lock. */
 rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
                               const char *pattern, struct rl__family **out, int *is_new);
+/* All lanes, newest first; without the lock. acquire: pairs with publish(). */
+static inline const struct rl__lane_node *rl__registry_lanes(const struct rl__registry *registry)
+{
+    return __atomic_load_n(&registry->lanes, __ATOMIC_ACQUIRE);
+}
 /* The lane that has taken the place of this one, or itself. */
 rl_status rl__registry_current(struct rl__registry *registry, struct rl__lane *lane,
                                struct rl__lane **out);

@@ -28,9 +28,9 @@ static uint64_t weigh(const struct rl__weights *weights, const struct rl__cost *
     return rl__min(rl__sub_sat(weights->largest ? largest : more, less), RL_AMOUNT_MAX);
 }
 
-uint64_t rl__rule_reserve(const struct rl__rule *rule, const struct rl__cost *cost)
+uint64_t rl__rule_weigh(const struct rl__rule *rule, const struct rl__cost *cost)
 {
-    return rule->weighed ? weigh(&rule->reserve, cost, UINT64_MAX) : cost->amount[rule->dimension];
+    return weigh(&rule->reserve, cost, UINT64_MAX);
 }
 
 uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used)

@@ -36,7 +36,11 @@ struct rl__rule {
 
 /* What this limit counts of a reservation, and of what was used in the end. At most RL_AMOUNT_MAX.
  */
-uint64_t rl__rule_reserve(const struct rl__rule *rule, const struct rl__cost *cost);
+uint64_t rl__rule_weigh(const struct rl__rule *rule, const struct rl__cost *cost);
+static inline uint64_t rl__rule_reserve(const struct rl__rule *rule, const struct rl__cost *cost)
+{
+    return rule->weighed ? rl__rule_weigh(rule, cost) : cost->amount[rule->dimension];
+}
 uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used);
 
 #endif

@@ -90,7 +90,7 @@ struct rl__lane {
     struct rl__scope
         *scope[RL__LANE_SCOPES]; /* the last two may be NULL: no family, no model named */
     void *provider;              /* context's; opaque here */
-    uint64_t in_flight;
+    uint64_t granted, ended;     /* permits; atomic. What lies between is in flight */
     /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
      * writes. */
     uint64_t probe_window;
@@ -144,6 +144,14 @@ uint64_t rl__small_burst(uint64_t amount, rl_duration period);
 static inline int rl__entry_paces(const struct rl__entry *entry)
 {
     return !entry->rule.shadow && !entry->rule.weighed && entry->rule.dimension <= RL_IMAGES;
+}
+
+static inline uint64_t rl__lane_in_flight(const struct rl__lane *lane)
+{
+    uint64_t ended = rl__load(&lane->ended); /* first: so it is never more than was granted */
+    uint64_t granted = rl__load_acquire(&lane->granted);
+
+    return granted > ended ? granted - ended : 0;
 }
 
 static inline int64_t rl__entry_shift(const struct rl__entry *entry)

@@ -161,7 +161,7 @@ static void a_refusal_changes_no_word(void **state)
     assert_ptr_equal(refusal.entry, entry[2]);
     assert_int_equal(refusal.by, RL__HELD_BY_LIMIT);
     assert_int_equal(refusal.retry_at, NOW + RL_SECOND);
-    assert_int_equal(lane->in_flight, 1);
+    assert_int_equal(rl__lane_in_flight(lane), 1);
     assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW + RL_SECOND - 1, &taken, &refusal),
                      RL_WAIT);
     assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW + RL_SECOND, &taken, &refusal), RL_OK);
@@ -261,7 +261,7 @@ static void settling_books_the_difference(void **state)
     assert_memory_equal(&reserved, &cost, sizeof cost);
     rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
     assert_int_equal(left_in(tokens), 850);
-    assert_int_equal(lane->in_flight, 0);
+    assert_int_equal(rl__lane_in_flight(lane), 0);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 0);
     used = cost_of(2000); /* more than was reserved: debt */
     assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);

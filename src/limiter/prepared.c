@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the short way to a level. */
+#include "limiter/prepared.h"
+
+static int64_t remaining_of(const rl_limiter *limiter, rl_time now)
+{
+    rl_level level;
+
+    rl_limiter_snapshot(limiter, now, &level);
+    return level.remaining;
+}
+
+/* Of a bucket that is in debt, or whose limit is being changed, the long way tells. */
+int64_t rl__limiter_remaining(const rl_limiter *limiter, rl_time now)
+{
+    uint64_t revision, word, clock, scale, span, used;
+
+    if (limiter->algorithm != &rl__token_bucket || limiter->outside != NULL ||
+        limiter->bookings != 0)
+        return remaining_of(limiter, now);
+    revision = rl__load_acquire(&limiter->revision);
+    word = rl__load_acquire(&limiter->word[0]);
+    clock = rl__clock_at(&limiter->plan, now);
+    used = word > clock ? rl__base_of(&limiter->plan, word, clock) - clock : 0;
+    scale = rl__load_acquire(&limiter->plan.word[SCALE]);
+    span = rl__load_acquire(&limiter->plan.word[BURST]) * scale;
+    if (revision % 2 != 0 || used > span || scale == 0 || rl__load(&limiter->revision) != revision)
+        return remaining_of(limiter, now);
+    return (int64_t)((span - used) / scale);
+}
