@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The layout of public structs: what a caller compiled in must fit every later library. */
+#include <llmrl/breaker.h>
 #include <llmrl/config.h>
 #include <llmrl/http.h>
 #include <llmrl/limiter.h>
@@ -99,6 +100,12 @@ NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dim
                                 OF(rl_limit_status, shadow) + OF(rl_limit_status, would_refuse) +
                                 OF(rl_limit_status, algorithm) + OF(rl_limit_status, origin));
 NO_PADDING(rl_retry_policy, sizeof(size_t) + 5 * sizeof(uint64_t));
+NO_PADDING(rl_breaker_options, sizeof(size_t) + 16 * sizeof(uint64_t) +
+                                   OF(rl_breaker_options, event) + OF(rl_breaker_options, user));
+NO_PADDING(rl_breaker_event, 9 * sizeof(uint64_t));
+NO_PADDING(rl_breaker_status, sizeof(size_t) + 13 * sizeof(uint64_t));
+_Static_assert(sizeof(rl_breaker) == 2048 && sizeof(rl_breaker_ticket) == 32,
+               "a breaker and a ticket are what callers compiled in");
 NO_PADDING(rl_http_options,
            OF(rl_http_options, size) + OF(rl_http_options, base_url) +
                OF(rl_http_options, provider) + OF(rl_http_options, dialect) +
@@ -132,6 +139,7 @@ static void every_init_sets_the_size_and_nothing_else(void **state)
     INIT_SETS_ONLY_SIZE(rl_response, RL_RESPONSE_INIT);
     INIT_SETS_ONLY_SIZE(rl_dialect_spec, RL_DIALECT_SPEC_INIT);
     INIT_SETS_ONLY_SIZE(rl_retry_policy, RL_RETRY_POLICY_INIT);
+    INIT_SETS_ONLY_SIZE(rl_breaker_options, RL_BREAKER_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_options, RL_HTTP_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_call, RL_HTTP_CALL_INIT);
 }

@@ -6,13 +6,14 @@
  *     2 test_admit   4 test_config, test_retry   5 12 18 30 test_acquire   13 28 test_retry
  *     15 17 test_queue
  *     9 prop_simulation: nothing_known_*; test_headers, test_corpus for each dialect
+ *     21 22 23 24 test_breaker: row_*
  *     20 test_queue: each grant looks at the whole order anew; bounds and expiry are there, too
  *     29 test_classify: which failures are worth another try, and which are not
  *     37 test_config: unknown keys, duplicates and contradictions are refused
  *
  * Answered by the design: 38, as built-in tables are starting values and answers win. Of parts that
- * come later: 7 and 8 (tenants, calendar), 21 to 24 (breaker), 25 to 27 (Redis), 31 (routes),
- * 32 to 34 (monitor), 36 (batches).
+ * come later: 7 and 8 (tenants, calendar), 25 to 27 (Redis), 31 (routes), 32 to 34 (monitor),
+ * 36 (batches).
  */
 #include "vclock.h"
 
