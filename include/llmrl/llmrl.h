@@ -161,13 +161,7 @@ RL_API rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit
  * wait. */
 RL_API rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *permit);
 
-/** What to do after an answer. */
-typedef enum rl_action {
-    RL_DELIVER = 0, /* it is a success: hand it on */
-    RL_RETRY = 1,   /* try again, at retry_at or later */
-    RL_GIVE_UP = 2  /* hand the failure on: `status` says why */
-} rl_action;
-
+/** What an answer means for the request. */
 typedef struct rl_verdict {
     uint32_t action;  /* an rl_action */
     uint32_t outcome; /* an rl_outcome */

@@ -175,9 +175,8 @@ static rl_time earliest(struct rl__breaker *b, rl_time now)
 
     if (b->locked.state == RL_BREAKER_CLOSED)
         return now;
-    if (b->locked.state == RL_BREAKER_OPEN) /* RL_NEVER is never reached, whatever the clock says */
-        return now < b->locked.open_until || b->locked.open_until == RL_NEVER ? b->locked.open_until
-                                                                              : now;
+    if (b->locked.state == RL_BREAKER_OPEN)
+        return rl__max(now, b->locked.open_until);
     place = next_place(b);
     return is_free(place, now) ? now : place->expires;
 }

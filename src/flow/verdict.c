@@ -4,9 +4,10 @@
 
 #include "base/arith.h"
 
-/* The reason, if it ends here. */
-static rl_status reason_of(uint32_t outcome)
+rl_status rl__reason(uint64_t outcome, uint64_t failure)
 {
+    if (failure == RL_FAILURE_TOO_BIG)
+        return RL_E_TOO_BIG;
     switch (outcome) {
     case RL_OUTCOME_OK:
         return RL_OK;
@@ -29,9 +30,9 @@ static int transport_may_recover(uint64_t failure)
            failure != RL_FAILURE_ABORTED;
 }
 
-static int is_worth_trying(const rl_answer *answer, uint64_t failure)
+int rl__worth_trying(uint64_t outcome, uint64_t failure, uint64_t retryable)
 {
-    switch (answer->outcome) {
+    switch (outcome) {
     case RL_OUTCOME_OK:
     case RL_OUTCOME_QUOTA_EXHAUSTED:
     case RL_OUTCOME_TOO_LARGE:
@@ -39,7 +40,7 @@ static int is_worth_trying(const rl_answer *answer, uint64_t failure)
     case RL_OUTCOME_TRANSPORT:
         return transport_may_recover(failure);
     default:
-        return answer->retryable != 0;
+        return retryable != 0;
     }
 }
 
@@ -47,7 +48,7 @@ void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure
                  rl_duration max_hint, rl_time now, rl_verdict *verdict)
 {
     rl_duration hint = answer->retry_after;
-    int retry = is_worth_trying(answer, failure);
+    int retry = rl__worth_trying(answer->outcome, failure, answer->retryable);
 
     *verdict = (rl_verdict){ .outcome = answer->outcome,
                              .http = (uint32_t)http_status,
@@ -64,7 +65,7 @@ void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure
         return;
     }
     verdict->action = RL_GIVE_UP;
-    verdict->status = failure == RL_FAILURE_TOO_BIG ? RL_E_TOO_BIG : reason_of(answer->outcome);
+    verdict->status = rl__reason(answer->outcome, failure);
     if (retry && answer->outcome != RL_OUTCOME_RATE_LIMITED)
         verdict->status =
             RL_E_TIMEOUT; /* it would recover, but not in a time that anybody would wait */

@@ -10,4 +10,9 @@
 void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure,
                  rl_duration max_hint, rl_time now, rl_verdict *verdict);
 
+/* Whether another try may help; `retryable` as in rl_answer. */
+int rl__worth_trying(uint64_t outcome, uint64_t failure, uint64_t retryable);
+/* The status with which it ends, if it ends here. */
+rl_status rl__reason(uint64_t outcome, uint64_t failure);
+
 #endif

@@ -99,7 +99,14 @@ NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dim
                                 OF(rl_limit_status, level) + OF(rl_limit_status, closed_until) +
                                 OF(rl_limit_status, shadow) + OF(rl_limit_status, would_refuse) +
                                 OF(rl_limit_status, algorithm) + OF(rl_limit_status, origin));
-NO_PADDING(rl_retry_policy, sizeof(size_t) + 5 * sizeof(uint64_t));
+NO_PADDING(rl_retry_policy, sizeof(size_t) + 8 * sizeof(uint64_t) + OF(rl_retry_policy, classify) +
+                                OF(rl_retry_policy, user) + OF(rl_retry_policy, budget) +
+                                OF(rl_retry_policy, counters));
+NO_PADDING(rl_retry_result, sizeof(size_t) + 5 * sizeof(uint64_t));
+NO_PADDING(rl_retry_budget_options, sizeof(size_t) + 4 * sizeof(uint64_t));
+NO_PADDING(rl_retry_budget, sizeof(uint64_t) + sizeof(rl_limiter));
+NO_PADDING(rl_retry_counters, 7 * sizeof(uint64_t));
+_Static_assert(sizeof(rl_retry) == 256, "a retry is what callers compiled in");
 NO_PADDING(rl_breaker_options, sizeof(size_t) + 16 * sizeof(uint64_t) +
                                    OF(rl_breaker_options, event) + OF(rl_breaker_options, user));
 NO_PADDING(rl_breaker_event, 9 * sizeof(uint64_t));
@@ -139,6 +146,7 @@ static void every_init_sets_the_size_and_nothing_else(void **state)
     INIT_SETS_ONLY_SIZE(rl_response, RL_RESPONSE_INIT);
     INIT_SETS_ONLY_SIZE(rl_dialect_spec, RL_DIALECT_SPEC_INIT);
     INIT_SETS_ONLY_SIZE(rl_retry_policy, RL_RETRY_POLICY_INIT);
+    INIT_SETS_ONLY_SIZE(rl_retry_budget_options, RL_RETRY_BUDGET_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_breaker_options, RL_BREAKER_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_options, RL_HTTP_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_call, RL_HTTP_CALL_INIT);
@@ -163,7 +171,7 @@ static void statuses_keep_their_values(void **state)
         RL_E_TOO_LARGE, RL_E_QUEUE_FULL, RL_E_CANCELLED, RL_E_CLOSED,    RL_E_ENDED,
         RL_E_TOO_NEW,   RL_E_NOT_BUILT,  RL_E_CONFIG,    RL_E_NOT_FOUND, RL_E_TABLE_FULL,
         RL_E_REJECTED,  RL_E_QUOTA,      RL_E_ATTEMPTS,  RL_E_TRANSPORT, RL_E_TOO_BIG,
-        RL_E_IO,
+        RL_E_IO,        RL_E_BUDGET,
     };
 
     (void)state;

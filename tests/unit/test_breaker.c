@@ -114,6 +114,23 @@ static void contradictions_are_refused(void **state)
     assert_memory_equal(&the_breaker, &untouched, sizeof untouched);
 }
 
+static void the_ends_of_the_ranges_are_taken(void **state)
+{
+    static const rl_breaker_options row[] = {
+        WITH(.failure_rate = 1000, .slow_rate = 1000, .open_jitter = 1000),
+        WITH(.window_calls = RL_BREAKER_WINDOW_CALLS_MAX,
+             .minimum_calls = RL_BREAKER_WINDOW_CALLS_MAX),
+        WITH(.buckets = RL_BREAKER_BUCKETS_MAX, .window = RL_BREAKER_BUCKETS_MAX),
+        WITH(.half_open_probes = RL_BREAKER_PROBES_MAX, .open_for = 1, .open_for_max = 1),
+    };
+    rl_breaker_options out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        if (rl_breaker_options_resolve(&row[i], &out) != RL_OK)
+            fail_msg("row %zu was refused", i);
+}
+
 static void a_small_count_window_needs_no_more_than_it_holds(void **state)
 {
     rl_breaker_options options = WITH(.form = RL_BREAKER_COUNT_WINDOW, .window_calls = 4);
@@ -145,6 +162,7 @@ static void mistakes_get_a_status(void **state)
     assert_int_equal(rl_breaker_force(&the_breaker, 3, NOW), RL_E_INVALID);
     assert_int_equal(rl_breaker_force(NULL, 0, NOW), RL_E_INVALID);
     assert_int_equal(rl_breaker_get(&the_breaker, NOW, &status), RL_E_INVALID);
+    assert_int_equal(rl_breaker_get(&the_breaker, NOW, NULL), RL_E_INVALID);
     assert_int_equal(ask(NOW, &ticket), RL_OK);
     assert_int_equal(record(&ticket, 3, NOW), RL_E_INVALID);
     assert_int_equal(record(&ticket, RL_BREAKER_SUCCESS, NOW), RL_OK); /* it was still good */
@@ -152,6 +170,8 @@ static void mistakes_get_a_status(void **state)
     rl_breaker_deinit(NULL);
     assert_string_equal(rl_breaker_state_name(RL_BREAKER_HALF_OPEN), "half-open");
     assert_string_equal(rl_breaker_state_name(3), "?");
+    rl_breaker_deinit(&the_breaker);
+    assert_int_equal(rl_breaker_ask(&the_breaker, NOW, &ticket, NULL), RL_E_INVALID);
 }
 
 static void a_ticket_ends_once_and_only_where_it_was_given(void **state)
@@ -435,9 +455,25 @@ static void a_neutral_probe_gives_its_place_back(void **state)
     assert_int_equal(status_at(later).state, RL_BREAKER_CLOSED);
 }
 
+struct listener {
+    rl_breaker_event event[16];
+    size_t count;
+};
+
+/* It may call the breaker: no lock is held. */
+static void listen(void *user, const rl_breaker_event *event)
+{
+    struct listener *listener = user;
+
+    assert_true(listener->count < 16);
+    listener->event[listener->count++] = *event;
+    assert_int_equal(status_at(event->at).generation, event->generation);
+}
+
 static void a_slow_probe_is_no_recovery(void **state)
 {
-    rl_breaker_options options = WITH(.slow_call = RL_SECOND);
+    struct listener heard = { .count = 0 };
+    rl_breaker_options options = WITH(.slow_call = RL_SECOND, .event = listen, .user = &heard);
     rl_breaker_ticket ticket;
     rl_time later = NOW + 30 * RL_SECOND;
 
@@ -520,6 +556,7 @@ static void the_open_time_doubles_up_to_its_cap(void **state)
     start(&options);
     trip(NOW);
     assert_int_equal(status_at(NOW).open_until, at);
+    assert_int_equal(status_at(NOW).opened_at, NOW);
     for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
         rl_time next = fail_probe(at);
 
@@ -550,6 +587,20 @@ static void jitter_only_lengthens_and_differs(void **state)
     }
     assert_true(least < RL_SECOND + RL_SECOND / 40);
     assert_true(most > RL_SECOND + RL_SECOND / 5);
+}
+
+static void an_open_time_without_end_ends_by_force(void **state)
+{
+    rl_breaker_options options = WITH(.open_for = RL_NEVER, .random = 7);
+    rl_breaker_ticket ticket;
+
+    (void)state;
+    start(&options);
+    trip(NOW);
+    assert_true(status_at(NOW).open_until == RL_NEVER);
+    assert_int_equal(ask(RL_NEVER - 1, &ticket), RL_WAIT);
+    assert_int_equal(rl_breaker_force(&the_breaker, RL_BREAKER_FORCED_CLOSED, NOW), RL_OK);
+    assert_int_equal(ask(NOW, &ticket), RL_OK);
 }
 
 static void a_hint_extends_the_open_time_and_nothing_else(void **state)
@@ -586,21 +637,6 @@ static void force_overrides_and_gives_back(void **state)
     trip(NOW);
     assert_int_equal(rl_breaker_force(&the_breaker, RL_BREAKER_AUTOMATIC, NOW), RL_OK);
     assert_int_equal(status_at(NOW).state, RL_BREAKER_OPEN); /* it was: nothing changes */
-}
-
-struct listener {
-    rl_breaker_event event[16];
-    size_t count;
-};
-
-/* It may call the breaker: no lock is held. */
-static void listen(void *user, const rl_breaker_event *event)
-{
-    struct listener *listener = user;
-
-    assert_true(listener->count < 16);
-    listener->event[listener->count++] = *event;
-    assert_int_equal(status_at(event->at).generation, event->generation);
 }
 
 static void every_change_is_told(void **state)
@@ -673,6 +709,7 @@ static void an_older_caller_gets_what_it_knows(void **state)
     room.status.size = offsetof(rl_breaker_status, calls);
     assert_int_equal(rl_breaker_get(&the_breaker, NOW, &room.status), RL_OK);
     assert_int_equal(room.status.generation, 1);
+    assert_int_equal(room.status.size, offsetof(rl_breaker_status, calls));
     assert_true(room.status.calls == UINT64_C(0xa5a5a5a5a5a5a5a5));
 }
 
@@ -734,6 +771,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_live_in_one_place),
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(the_ends_of_the_ranges_are_taken),
         cmocka_unit_test(a_small_count_window_needs_no_more_than_it_holds),
         cmocka_unit_test(mistakes_get_a_status),
         cmocka_unit_test(a_ticket_ends_once_and_only_where_it_was_given),
@@ -758,6 +796,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_nobody_wanted_still_counts),
         cmocka_unit_test(the_open_time_doubles_up_to_its_cap),
         cmocka_unit_test(jitter_only_lengthens_and_differs),
+        cmocka_unit_test(an_open_time_without_end_ends_by_force),
         cmocka_unit_test(a_hint_extends_the_open_time_and_nothing_else),
         cmocka_unit_test(force_overrides_and_gives_back),
         cmocka_unit_test(every_change_is_told),
