@@ -365,6 +365,50 @@ static void row_29_late_delays_are_spread_widely(void **state)
                 30 * RL_SECOND);
 }
 
+static void a_result_is_what_the_answer_says(void **state)
+{
+    struct {
+        rl_retry_result result;
+    } room;
+    rl_retry_result result = RL_RETRY_RESULT_INIT;
+    rl_answer answer;
+
+    (void)state;
+    memset(&answer, 0, sizeof answer);
+    answer.outcome = RL_OUTCOME_OVERLOADED;
+    answer.retryable = 1;
+    answer.retry_after = 7 * RL_SECOND;
+    assert_int_equal(rl_retry_result_of(&answer, 503, RL_FAILURE_OTHER, &result), RL_OK);
+    assert_int_equal(result.outcome, RL_OUTCOME_OVERLOADED);
+    assert_int_equal(result.http_status, 503);
+    assert_int_equal(result.failure, RL_FAILURE_OTHER);
+    assert_int_equal(result.retryable, 1);
+    assert_int_equal(result.hint, 7 * RL_SECOND);
+    memset(&room, 0xa5, sizeof room); /* an older caller's struct is shorter */
+    room.result.size = offsetof(rl_retry_result, failure);
+    assert_int_equal(rl_retry_result_of(&answer, 503, 0, &room.result), RL_OK);
+    assert_int_equal(room.result.size, offsetof(rl_retry_result, failure));
+    assert_int_equal(room.result.http_status, 503);
+    assert_true(room.result.hint == UINT64_C(0xa5a5a5a5a5a5a5a5));
+}
+
+/* Also when it is no use, the provider's time is handed on. */
+static void giving_up_tells_the_earliest_time(void **state)
+{
+    rl_retry_result result = failed(RL_OUTCOME_QUOTA_EXHAUSTED, RL_HOUR);
+    rl_time when = 0;
+    rl_retry retry;
+
+    (void)state;
+    assert_int_equal(rl_retry_init(&retry, NULL, NOW), RL_OK);
+    assert_int_equal(rl_retry_next(&retry, &result, NOW, 0, &when), RL_E_QUOTA);
+    assert_int_equal(when, NOW + RL_HOUR);
+    result.hint = RL_NEVER;
+    assert_int_equal(rl_retry_init(&retry, NULL, NOW), RL_OK);
+    assert_int_equal(rl_retry_next(&retry, &result, NOW, 0, &when), RL_E_QUOTA);
+    assert_true(when == RL_NEVER);
+}
+
 struct judge {
     uint64_t says, heard, calls;
 };
@@ -656,6 +700,8 @@ int main(void)
         cmocka_unit_test(the_deadline_runs_from_the_beginning),
         cmocka_unit_test(row_29_classes_decide),
         cmocka_unit_test(row_29_late_delays_are_spread_widely),
+        cmocka_unit_test(a_result_is_what_the_answer_says),
+        cmocka_unit_test(giving_up_tells_the_earliest_time),
         cmocka_unit_test(the_user_has_the_last_word_on_classes),
         cmocka_unit_test(refusals_do_not_count_as_attempts_within_a_bound),
         cmocka_unit_test(delays_grow_with_each_failure),
