@@ -23,8 +23,9 @@
  *         "max_count": 1000000
  *       },
  *       "queue": { "max_size": 10000, "max_wait_ms": 30000 },
- *       "retry": { "max_attempts": 6, "base_delay_ms": 500, "max_delay_ms": 30000, "max_hint_ms":
- * 300000 }
+ *       "retry": { "max_attempts": 6, "base_delay_ms": 500, "max_delay_ms": 30000,
+ *                  "max_hint_ms": 300000, "jitter": "full",
+ *                  "budget": { "ratio": 0.2, "floor_per_minute": 10, "burst": 30 } }
  *     }
  *
  * Limits, wherever they stand. Shorthands: "requests", "tokens", "input_tokens", "output_tokens",
@@ -64,6 +65,10 @@
  * "users", "organisations" and "api_keys" (of your own callers) have tiers, of any name, each with
  * limits; who is not in "ids" has "default". As many as "max_count" are remembered who have used
  * something that is not back yet.
+ *
+ * "retry.budget" bounds the retries of all requests together; see retry.h. {} is the one above.
+ * Without it there is no such bound, as suits a batch that wants every answer. "jitter" is "full",
+ * "equal", "decorrelated" or "none".
  *
  * An unknown or duplicate key, a wrong type, a number out of range or a contradiction is
  * RL_E_CONFIG, with the place ("providers.openai.models[0].tokens_per_minute") and, where one is

@@ -284,6 +284,7 @@ typedef struct rl_stats {
     uint64_t input_tokens, output_tokens; /* reported by the answers */
     uint64_t ignored;                     /* values in answers that could not be believed */
     uint64_t limits_learned;              /* limits found or changed by answers */
+    uint64_t retries_over_budget;         /* not made, as retry.budget was used up */
 } rl_stats;
 
 /** Threads: any. */

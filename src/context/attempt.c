@@ -5,6 +5,7 @@
 
 #include "base/arith.h"
 #include "context/attempt.h"
+#include "flow/retry.h"
 
 #include <string.h>
 
@@ -38,6 +39,8 @@ static void start_course(rl_context *rl, rl_attempt *attempt, rl_time now)
         return;
     course->started_at = now;
     course->sequence = rl__fetch_add(&rl->locked.queue.next_sequence, 1);
+    if (rl__settings(rl)->has_retry_budget)
+        rl_retry_budget_pay(&rl->retry_budget, now);
 }
 
 static void begin(rl_attempt *attempt, const struct rl__ask *ask, rl_time now)
@@ -110,17 +113,17 @@ static int counts(const rl_retry_policy *policy, struct rl__course *course, uint
 
 /* The back-off doubles with this request's failures, but not beyond what the provider's failures in
  * a row show: one unlucky request among many that succeed need not wait for an outage to end. */
-static rl_time next_time(rl_context *rl, const struct rl__course *course, const rl_verdict *verdict,
+static rl_time next_time(rl_context *rl, struct rl__course *course, const rl_verdict *verdict,
                          uint64_t streak, rl_time now)
 {
     uint64_t failures = rl__min(course->failures, rl__max(streak, 1));
-    rl_duration delay;
 
     /* After a refusal the gate, and behind it the limiter, say when: both hold for everybody. */
     if (verdict->outcome == RL_OUTCOME_RATE_LIMITED)
         return verdict->retry_at;
-    delay = rl_retry_delay(&rl__settings(rl)->retry, failures, RL_NEVER, rl__random(&rl->env));
-    return rl__add_sat(rl__max(verdict->retry_at, now), delay);
+    course->delay = rl__retry_jitter(&rl__settings(rl)->retry, failures, course->delay,
+                                     verdict->answer.retry_after != RL_NEVER, rl__random(&rl->env));
+    return rl__add_sat(rl__max(verdict->retry_at, now), course->delay);
 }
 
 static uint64_t attempts_allowed(const rl_context *rl, const struct rl__course *course)
@@ -128,21 +131,36 @@ static uint64_t attempts_allowed(const rl_context *rl, const struct rl__course *
     return course->max_attempts != 0 ? course->max_attempts : rl__settings(rl)->retry.max_attempts;
 }
 
+/* What uses up no attempt needs no budget either: after a refusal the gate paces all of them. */
+static rl_status take_budget(rl_context *rl, int counted, rl_time now, rl_time *retry_at)
+{
+    if (!counted || !rl__settings(rl)->has_retry_budget)
+        return RL_OK;
+    return rl_retry_budget_take(&rl->retry_budget, now, retry_at);
+}
+
 static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_time now)
 {
     struct rl__course *course = course_of(attempt);
     rl_retry_policy policy = rl__settings(rl)->retry;
+    rl_time allowed;
+    int counted;
 
     if (course->max_attempts != 0)
         policy.max_refusals = 0;
-    if (counts(&policy, course, attempt->verdict.outcome) &&
-        course->failures >= attempts_allowed(rl, course)) {
+    counted = counts(&policy, course, attempt->verdict.outcome);
+    if (counted && course->failures >= attempts_allowed(rl, course)) {
         over(attempt, RL_E_ATTEMPTS, attempt->verdict.retry_at, now);
         return;
     }
     course->not_before = next_time(rl, course, &attempt->verdict, streak, now);
     if (course->not_before > course->deadline) {
         over(attempt, RL_E_DEADLINE, course->not_before, now);
+        return;
+    }
+    if (take_budget(rl, counted, now, &allowed) != RL_OK) {
+        over(attempt, RL_E_BUDGET, rl__max(allowed, course->not_before), now);
+        rl__fetch_add(&rl->count.over_budget, 1);
         return;
     }
     rl__fetch_add(&rl->count.retries, 1);

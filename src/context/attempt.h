@@ -14,6 +14,7 @@ struct __attribute__((may_alias)) rl__course { /* laid over plain words */
     uint32_t failures, refusals;
     uint64_t max_attempts; /* 0: as configured */
     rl_time ended_at;
+    rl_duration delay; /* the last back-off */
 };
 
 #endif

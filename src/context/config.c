@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/text.h"
+#include "context/config_flow.h"
 #include "context/config_json.h"
 #include "context/config_limit.h"
 #include "context/config_tenants.h"
@@ -231,46 +232,9 @@ static rl_status read_queue(struct rl__reader *reader, const cJSON *value, void 
     return rl__read_object(reader, value, queue_keys, target);
 }
 
-static rl_status read_max_attempts(struct rl__reader *reader, const cJSON *value, void *target)
-{
-    return rl__read_integer(reader, value, 1, 1000000, &((rl_retry_policy *)target)->max_attempts);
-}
-
-static rl_status read_base_delay(struct rl__reader *reader, const cJSON *value, void *target)
-{
-    return rl__read_integer(reader, value, 1, WAIT_MS_MAX,
-                            &((rl_retry_policy *)target)->base_delay_ms);
-}
-
-static rl_status read_max_delay(struct rl__reader *reader, const cJSON *value, void *target)
-{
-    return rl__read_integer(reader, value, 1, WAIT_MS_MAX,
-                            &((rl_retry_policy *)target)->max_delay_ms);
-}
-
-static rl_status read_max_hint(struct rl__reader *reader, const cJSON *value, void *target)
-{
-    return rl__read_integer(reader, value, 1, WAIT_MS_MAX,
-                            &((rl_retry_policy *)target)->max_hint_ms);
-}
-
-static const struct rl__key retry_keys[] = { { "max_attempts", read_max_attempts },
-                                             { "base_delay_ms", read_base_delay },
-                                             { "max_delay_ms", read_max_delay },
-                                             { "max_hint_ms", read_max_hint },
-                                             { NULL, NULL } };
-
 static rl_status read_retry(struct rl__reader *reader, const cJSON *value, void *target)
 {
-    struct rl__config *config = target;
-    rl_retry_policy read = RL_RETRY_POLICY_INIT;
-    rl_status st = rl__read_object(reader, value, retry_keys, &read);
-
-    if (st != RL_OK)
-        return st;
-    if (rl_retry_policy_resolve(&read, &config->retry) != RL_OK)
-        return rl__reader_fail(reader, "base_delay_ms must not be above max_delay_ms");
-    return RL_OK;
+    return rl__read_retry(reader, value, target);
 }
 
 static const struct rl__key top_keys[] = {
@@ -286,6 +250,7 @@ void rl__config_init(struct rl__config *config, struct rl__env *env,
     *config = (struct rl__config){
         .env = env, .algorithms = algorithms, .queue_max_size = 10000, .queue_max_wait_ms = 30000
     };
+    config->retry_budget = RL_RETRY_BUDGET_OPTIONS_INIT;
     (void)rl_retry_policy_resolve(NULL, &config->retry);
 }
 

@@ -67,6 +67,8 @@ struct rl__config {
     uint64_t queue_max_size;
     uint64_t queue_max_wait_ms;
     rl_retry_policy retry;
+    int has_retry_budget;
+    rl_retry_budget_options retry_budget;
 };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,

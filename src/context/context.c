@@ -68,6 +68,9 @@ static rl_status start(rl_context *rl, const rl_options *options)
     rl->registry.furnish_provider = rl__furnish_provider;
     rl->registry.furnish_lane = rl__furnish_lane;
     rl->registry.user = rl;
+    st = rl_retry_budget_init(&rl->retry_budget, &rl->config->retry_budget, rl__now(&rl->env));
+    if (st != RL_OK)
+        return st;
     if ((st = rl__furnish_global(rl)) != RL_OK)
         return fail(options, st, "global: too many limits");
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
@@ -171,6 +174,7 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
     own.output_tokens = rl__load(&rl->count.output_tokens);
     own.ignored = rl__load(&rl->count.ignored);
     own.limits_learned = rl__load(&rl->count.learned);
+    own.retries_over_budget = rl__load(&rl->count.over_budget);
     own.size = stats->size;
     memcpy(stats, &own, rl__min(stats->size, sizeof own));
     return RL_OK;

@@ -35,6 +35,7 @@ struct rl_context {
     struct rl__config *config;  /* in force: rl__settings(). Older ones behind it, until the end */
     struct rl__mutex reloading; /* one change of the configuration at a time */
     struct rl__registry registry;
+    rl_retry_budget retry_budget; /* asked if the settings say so */
     struct rl__mutex lock;
     int lock_ready, registry_ready;
     struct { /* under `lock` */
@@ -48,6 +49,7 @@ struct rl_context {
     } locked;
     struct { /* each atomic */
         uint64_t answers, successes, refusals, errors, retries;
+        uint64_t over_budget;
         uint64_t input_tokens, output_tokens, ignored, learned;
     } count;
 };

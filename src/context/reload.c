@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "context/config_json.h"
 #include "context/context.h"
+#include "flow/retry.h"
 #include "provider/learn_parts.h"
 
 #include <string.h>
@@ -358,6 +359,7 @@ static void unlock_providers(struct rl__registry *registry)
 
 static void publish(struct reload *r)
 {
+    rl__retry_budget_change(&r->rl->retry_budget, &r->config->retry_budget, r->now);
     r->config->older = r->rl->config;
     rl__free(&r->rl->env, r->rl->config->text); /* only the newest is ever patched */
     r->rl->config->text = NULL;

@@ -11,6 +11,10 @@
 rl_duration rl__retry_jitter(const rl_retry_policy *policy, uint64_t failures, rl_duration previous,
                              int hinted, uint64_t random);
 
+/* Other options for a budget that is in use; what was spent stays spent. They are in range. */
+void rl__retry_budget_change(rl_retry_budget *budget, const rl_retry_budget_options *options,
+                             rl_time now);
+
 struct __attribute__((may_alias)) rl__retry { /* laid over plain words */
     rl_retry_policy policy;                   /* resolved; size 0: not begun */
     rl_time deadline;                         /* RL_NEVER: none */

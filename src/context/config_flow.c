@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the keys of "retry". */
+#include "context/config_flow.h"
+
+#include <string.h>
+
+#define SPAN_MS_MAX (UINT64_C(10) * 365 * 86400 * 1000)
+#define COUNT_MAX   UINT64_C(1000000000)
+
+/* A share of one, with three decimals at most, as thousandths. */
+static rl_status read_share(struct rl__reader *reader, const cJSON *value, uint64_t low,
+                            uint64_t *out)
+{
+    double scaled = cJSON_IsNumber(value) ? value->valuedouble * 1000 : -1, rest;
+
+    if (!cJSON_IsNumber(value))
+        return rl__reader_fail(reader, "must be a number");
+    if (!(scaled >= (double)low - 0.0005 && scaled <= 1000.0005))
+        return rl__reader_fail(reader, "must be between %s and 1", low == 0 ? "0" : "0.001");
+    *out = (uint64_t)(scaled + 0.5);
+    rest = scaled - (double)*out;
+    if (rest > 0.0005 || rest < -0.0005)
+        return rl__reader_fail(reader, "must have three decimals at most");
+    return RL_OK;
+}
+
+/* Which of `count` words; the message lists them. */
+static rl_status read_word(struct rl__reader *reader, const cJSON *value, const char *const *words,
+                           size_t count, const char *list, uint64_t *out)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cJSON_IsString(value) && strcmp(value->valuestring, words[i]) == 0) {
+            *out = i;
+            return RL_OK;
+        }
+    return rl__reader_fail(reader, "must be one of %s", list);
+}
+
+/* ---- retry.budget ---- */
+
+static rl_status read_ratio(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    rl_retry_budget_options *budget = target;
+    rl_status st = read_share(reader, value, 0, &budget->ratio);
+
+    if (st == RL_OK && budget->ratio == 0)
+        budget->ratio = RL_NEVER; /* only the floor */
+    return st;
+}
+
+static rl_status read_floor(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, COUNT_MAX,
+                            &((rl_retry_budget_options *)target)->floor);
+}
+
+static rl_status read_burst(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, COUNT_MAX,
+                            &((rl_retry_budget_options *)target)->burst);
+}
+
+static const struct rl__key budget_keys[] = { { "ratio", read_ratio },
+                                              { "floor_per_minute", read_floor },
+                                              { "burst", read_burst },
+                                              { NULL, NULL } };
+
+/* ---- retry ---- */
+
+struct retry_target {
+    rl_retry_policy policy;
+    struct rl__config *config;
+};
+
+static rl_status read_max_attempts(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, 1000000,
+                            &((struct retry_target *)target)->policy.max_attempts);
+}
+
+static rl_status read_base_delay(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, SPAN_MS_MAX,
+                            &((struct retry_target *)target)->policy.base_delay_ms);
+}
+
+static rl_status read_max_delay(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, SPAN_MS_MAX,
+                            &((struct retry_target *)target)->policy.max_delay_ms);
+}
+
+static rl_status read_max_hint(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, SPAN_MS_MAX,
+                            &((struct retry_target *)target)->policy.max_hint_ms);
+}
+
+static rl_status read_jitter(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    static const char *const words[] = { "full", "equal", "decorrelated", "none" };
+
+    return read_word(reader, value, words, sizeof words / sizeof words[0],
+                     "\"full\", \"equal\", \"decorrelated\", \"none\"",
+                     &((struct retry_target *)target)->policy.jitter);
+}
+
+static rl_status read_budget(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct rl__config *config = ((struct retry_target *)target)->config;
+
+    config->has_retry_budget = 1;
+    return rl__read_object(reader, value, budget_keys, &config->retry_budget);
+}
+
+static const struct rl__key retry_keys[] = { { "max_attempts", read_max_attempts },
+                                             { "base_delay_ms", read_base_delay },
+                                             { "max_delay_ms", read_max_delay },
+                                             { "max_hint_ms", read_max_hint },
+                                             { "jitter", read_jitter },
+                                             { "budget", read_budget },
+                                             { NULL, NULL } };
+
+rl_status rl__read_retry(struct rl__reader *reader, const cJSON *value, struct rl__config *config)
+{
+    struct retry_target read = { RL_RETRY_POLICY_INIT, config };
+    rl_status st = rl__read_object(reader, value, retry_keys, &read);
+
+    if (st != RL_OK)
+        return st;
+    if (rl_retry_policy_resolve(&read.policy, &config->retry) != RL_OK)
+        return rl__reader_fail(reader, "base_delay_ms must not be above max_delay_ms");
+    return RL_OK;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What a configuration says of retries and of circuit breakers. */
+#ifndef LLMRL_SRC_CONFIG_FLOW_H
+#define LLMRL_SRC_CONFIG_FLOW_H
+
+#include "context/config.h"
+#include "context/config_json.h"
+
+rl_status rl__read_retry(struct rl__reader *reader, const cJSON *value, struct rl__config *config);
+
+#endif
