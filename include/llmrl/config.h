@@ -25,7 +25,11 @@
  *       "queue": { "max_size": 10000, "max_wait_ms": 30000 },
  *       "retry": { "max_attempts": 6, "base_delay_ms": 500, "max_delay_ms": 30000,
  *                  "max_hint_ms": 300000, "jitter": "full",
- *                  "budget": { "ratio": 0.2, "floor_per_minute": 10, "burst": 30 } }
+ *                  "budget": { "ratio": 0.2, "floor_per_minute": 10, "burst": 30 } },
+ *       "circuit_breaker": { "enabled": true, "failure_rate": 0.5, "minimum_calls": 10,
+ *                            "window_s": 60, "slow_call_ms": 60000, "slow_rate": 0.5,
+ *                            "open_ms": 30000, "open_max_ms": 240000, "half_open_probes": 1,
+ *                            "probe_lease_ms": 60000 }
  *     }
  *
  * Limits, wherever they stand. Shorthands: "requests", "tokens", "input_tokens", "output_tokens",
@@ -69,6 +73,13 @@
  * "retry.budget" bounds the retries of all requests together; see retry.h. {} is the one above.
  * Without it there is no such bound, as suits a batch that wants every answer. "jitter" is "full",
  * "equal", "decorrelated" or "none".
+ *
+ * "circuit_breaker" gives each provider a breaker of its own (see breaker.h), which the attempts of
+ * all its models ask; one within a provider takes the place of the one at the top. Without it there
+ * is none. Numbers left out are the defaults of breaker.h: no call is slow, open_ms does not grow.
+ * While it is open, an attempt waits if that ends within its max_wait_ms, else it ends at once with
+ * RL_E_CIRCUIT_OPEN and the time. A Retry-After of an answer that opens it keeps it open so long. A
+ * reload gives breakers to providers that have not been used yet; the others keep theirs.
  *
  * An unknown or duplicate key, a wrong type, a number out of range or a contradiction is
  * RL_E_CONFIG, with the place ("providers.openai.models[0].tokens_per_minute") and, where one is

@@ -24,6 +24,7 @@
 #define LLMRL_LLMRL_H
 
 #include <llmrl/base.h>
+#include <llmrl/breaker.h>
 #include <llmrl/limiter.h>
 #include <llmrl/provider.h>
 #include <llmrl/retry.h>
@@ -233,7 +234,7 @@ typedef struct rl_attempt {
         retry_at; /* the earliest useful time, when it failed and that is known; else RL_NEVER */
     rl_verdict verdict; /* of the last answer */
     rl_permit permit;   /* of the attempt under way */
-    uint64_t private_[10];
+    uint64_t private_[16];
 } rl_attempt;
 
 static inline rl_attempt rl_attempt_init_(void)
@@ -269,6 +270,14 @@ RL_API void rl_attempt_abandon(rl_context *rl, rl_attempt *attempt);
 /** How an attempt ended, or stands, as one sentence with its numbers. Returns `text`, always
  * terminated. */
 RL_API const char *rl_explain(const rl_attempt *attempt, char *text, size_t size);
+
+/** How the circuit breaker of a provider stands; see "circuit_breaker" in config.h.
+ * @retval RL_E_NOT_FOUND  the configuration gives it none.
+ * @retval RL_E_INVALID    a NULL pointer, no size, a bad name. RL_E_TABLE_FULL, RL_E_NOMEM. */
+RL_API rl_status rl_circuit_get(rl_context *rl, const char *provider, rl_breaker_status *out);
+/** Takes it in hand, or gives it back: `mode` is an rl_breaker_mode. Who waits already looks again
+ * when planned. The statuses are those above. Threads: any. */
+RL_API rl_status rl_circuit_force(rl_context *rl, const char *provider, uint64_t mode);
 
 /** Counters since rl_open(), and what is going on now. */
 typedef struct rl_stats {

@@ -5,6 +5,7 @@
 
 #include "base/arith.h"
 #include "context/attempt.h"
+#include "context/guard.h"
 #include "flow/retry.h"
 
 #include <string.h>
@@ -77,19 +78,65 @@ static rl_status prepare(rl_context *rl, const rl_request *request, rl_attempt *
     return st;
 }
 
+/* ---- the breaker ---- */
+
+/* What the permit of an attempt says that the breaker does not let go. */
+static void held_by_breaker(rl_permit *permit, const struct rl__lane *lane, rl_time retry_at)
+{
+    const struct rl__refusal refusal = { .by = RL__HELD_BY_BREAKER,
+                                         .name = lane->scope[RL__PROVIDER_SCOPE]->name };
+
+    memset(permit, 0, sizeof *permit);
+    permit->retry_at = retry_at;
+    rl__permit_refused(permit, &refusal);
+}
+
+/* The breaker may make it wait; longer than it can, and it is over. */
+static rl_status wait_for_breaker(const struct rl__lane *lane, rl_attempt *attempt, rl_time expires,
+                                  rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+    rl_time when = rl__guard_when(lane, now);
+
+    if (when > now && (when == RL_NEVER || when > expires)) {
+        held_by_breaker(&attempt->permit, lane, when);
+        return RL_E_CIRCUIT_OPEN;
+    }
+    if (when > now)
+        course->not_before = rl__max(course->not_before, when);
+    return RL_OK;
+}
+
+/* RL_WAIT: the breaker had opened when the permit was there. */
+static rl_status acquire_guarded(rl_context *rl, const struct rl__ask *ask, rl_attempt *attempt,
+                                 rl_time *now)
+{
+    struct rl__course *course = course_of(attempt);
+    rl_status st = wait_for_breaker(ask->lane, attempt, ask->expires, *now);
+
+    if (st != RL_OK)
+        return st;
+    st = rl__acquire(rl, ask, course->not_before, course->sequence, &attempt->permit, now);
+    if (st != RL_OK || rl__guard_enter(ask->lane, course, attempt->permit.granted_at))
+        return st;
+    *now = rl__now(&rl->env);
+    (void)rl_cancel(rl, &attempt->permit); /* just granted: it is held */
+    return RL_WAIT;
+}
+
 int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attempt)
 {
     struct rl__ask ask;
-    struct rl__course *course;
     rl_time now;
     rl_status st;
 
     if (prepare(rl, request, attempt, &ask) != RL_OK)
         return 0;
-    course = course_of(attempt);
     attempt->permit.retry_at = RL_NEVER; /* should it not even come to asking */
     now = rl__now(&rl->env);
-    st = rl__acquire(rl, &ask, course->not_before, course->sequence, &attempt->permit, &now);
+    do
+        st = acquire_guarded(rl, &ask, attempt, &now);
+    while (st == RL_WAIT);
     if (st == RL_OK) {
         begin(attempt, &ask, attempt->permit.granted_at);
         return 1;
@@ -166,6 +213,16 @@ static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_
     rl__fetch_add(&rl->count.retries, 1);
 }
 
+static void tell_breaker(rl_attempt *attempt, const rl_response *response, rl_time now)
+{
+    const rl_verdict *verdict = &attempt->verdict;
+    uint64_t failure = response->size >= sizeof *response ? response->failure : 0;
+    int hinted = verdict->answer.retry_after != RL_NEVER && verdict->status != RL_E_TIMEOUT;
+
+    rl__guard_leave(course_of(attempt), rl_breaker_outcome_of(verdict->outcome, failure),
+                    hinted ? verdict->retry_at : 0, now);
+}
+
 rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response *response)
 {
     uint64_t streak = 0;
@@ -175,9 +232,12 @@ rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response
     if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
         return RL_E_INVALID;
     st = rl__observe(rl, &attempt->permit, response, &attempt->verdict, &streak);
+    if (st == RL_E_ENDED) /* somebody else has, and did not say how it went */
+        rl__guard_leave(course_of(attempt), RL_BREAKER_NEUTRAL, 0, rl__now(&rl->env));
     if (st != RL_OK)
         return st;
     now = rl__now(&rl->env);
+    tell_breaker(attempt, response, now);
     if (attempt->verdict.action == RL_RETRY)
         plan_retry(rl, attempt, streak, now);
     else
@@ -192,6 +252,7 @@ void rl_attempt_abandon(rl_context *rl, rl_attempt *attempt)
     (void)rl_attempt_cancel(rl, attempt); /* it need not be queued */
     if (is_held(&attempt->permit))
         (void)rl_cancel(rl, &attempt->permit); /* just seen to be held */
+    rl__guard_leave(course_of(attempt), RL_BREAKER_NEUTRAL, 0, rl__now(&rl->env));
     if (attempt->status == RL_WAIT)
         over(attempt, RL_E_CANCELLED, RL_NEVER, rl__now(&rl->env));
 }
@@ -210,6 +271,7 @@ rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attemp
     struct rl__ask ask;
     struct rl__party *party;
     struct rl__course *course;
+    rl_time now;
     rl_status st;
 
     if (fn == NULL)
@@ -217,8 +279,13 @@ rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attemp
     if ((st = prepare(rl, request, attempt, &ask)) != RL_OK)
         return st;
     course = course_of(attempt);
+    now = rl__now(&rl->env);
+    if ((st = wait_for_breaker(ask.lane, attempt, ask.expires, now)) != RL_OK) {
+        over(attempt, st, attempt->permit.retry_at, now);
+        return st;
+    }
     if ((party = rl__alloc_zeroed(&rl->env, 1, sizeof *party)) == NULL) {
-        over(attempt, RL_E_NOMEM, RL_NEVER, rl__now(&rl->env));
+        over(attempt, RL_E_NOMEM, RL_NEVER, now);
         return RL_E_NOMEM;
     }
     *party = (struct rl__party){
@@ -277,6 +344,46 @@ static void take_back(rl_context *rl, struct rl__party *party)
     party->waiter.retry_at = RL_NEVER;
 }
 
+/* Back into the queue, unless it was told meanwhile that the context closes. */
+static int queue_again(rl_context *rl, struct rl__party *party, rl_time now)
+{
+    int closing;
+
+    party->done = 0;
+    rl__lock(&rl->lock);
+    closing = rl->locked.closing;
+    if (!closing) {
+        party->waiter.not_before = course_of(party->attempt)->not_before;
+        course_of(party->attempt)->party = party;
+        rl__queue_add(&rl->locked.queue, &party->waiter, now);
+        rl__call_leader(rl);
+    }
+    rl__unlock(&rl->lock);
+    return !closing;
+}
+
+/* The breaker had opened when the permit was there. 1: it waits on; 0: hand it over. */
+static int is_sent_back(rl_context *rl, struct rl__party *party)
+{
+    struct rl__lane *lane = party->waiter.lane;
+    rl_attempt *attempt = party->attempt;
+    rl_time now = rl__now(&rl->env);
+
+    if (party->waiter.status != RL_OK ||
+        rl__guard_enter(lane, course_of(attempt), attempt->permit.granted_at))
+        return 0;
+    (void)rl_cancel(rl, &attempt->permit); /* just granted: it is held */
+    party->waiter.status = wait_for_breaker(lane, attempt, party->waiter.expires, now);
+    party->waiter.retry_at = attempt->permit.retry_at;
+    if (party->waiter.status != RL_OK)
+        return 0;
+    if (queue_again(rl, party, now))
+        return 1;
+    party->waiter.status = RL_E_CLOSED;
+    party->waiter.retry_at = RL_NEVER;
+    return 0;
+}
+
 size_t rl_dispatch(rl_context *rl)
 {
     struct rl__party *party;
@@ -292,8 +399,10 @@ size_t rl_dispatch(rl_context *rl)
         rl__unlock(&rl->lock);
         if (closing)
             take_back(rl, party);
-        hand_over(rl, party);
-        count++;
+        if (!is_sent_back(rl, party)) {
+            hand_over(rl, party);
+            count++;
+        }
         rl__lock(&rl->lock);
     }
     rl__unlock(&rl->lock);

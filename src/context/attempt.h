@@ -14,7 +14,9 @@ struct __attribute__((may_alias)) rl__course { /* laid over plain words */
     uint32_t failures, refusals;
     uint64_t max_attempts; /* 0: as configured */
     rl_time ended_at;
-    rl_duration delay; /* the last back-off */
+    rl_duration delay;       /* the last back-off */
+    struct rl__guard *guard; /* whose ticket is out; NULL: none is */
+    rl_breaker_ticket ticket;
 };
 
 #endif

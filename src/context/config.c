@@ -130,7 +130,15 @@ static rl_status read_auto_detect(struct rl__reader *reader, const cJSON *value,
     return rl__read_flag(reader, value, &into->provider->auto_detect);
 }
 
-static const struct rl__key provider_keys[] = { { "dialect", read_dialect },
+static rl_status read_provider_breaker(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+
+    return rl__read_breaker(reader, value, &into->provider->breaker);
+}
+
+static const struct rl__key provider_keys[] = { { "circuit_breaker", read_provider_breaker },
+                                                { "dialect", read_dialect },
                                                 { "base_url", read_base_url },
                                                 { "api_key_env", read_api_key_env },
                                                 { "auto_detect", read_auto_detect },
@@ -232,17 +240,25 @@ static rl_status read_queue(struct rl__reader *reader, const cJSON *value, void 
     return rl__read_object(reader, value, queue_keys, target);
 }
 
+static rl_status read_breaker(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_breaker(reader, value, &((struct rl__config *)target)->breaker);
+}
+
 static rl_status read_retry(struct rl__reader *reader, const cJSON *value, void *target)
 {
     return rl__read_retry(reader, value, target);
 }
 
-static const struct rl__key top_keys[] = {
-    { "global", read_global },     { "providers", read_providers },
-    { "users", read_users },       { "organisations", read_organisations },
-    { "api_keys", read_api_keys }, { "queue", read_queue },
-    { "retry", read_retry },       { NULL, NULL }
-};
+static const struct rl__key top_keys[] = { { "global", read_global },
+                                           { "providers", read_providers },
+                                           { "users", read_users },
+                                           { "organisations", read_organisations },
+                                           { "api_keys", read_api_keys },
+                                           { "queue", read_queue },
+                                           { "retry", read_retry },
+                                           { "circuit_breaker", read_breaker },
+                                           { NULL, NULL } };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,
                      const rl_algorithm *const *algorithms)

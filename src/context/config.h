@@ -27,11 +27,17 @@ struct rl__model_settings {
     struct rl__model_settings *next;
 };
 
+struct rl__breaker_settings {
+    int given, enabled;
+    rl_breaker_options options;
+};
+
 struct rl__provider_settings {
     char *name;
     char *dialect; /* NULL: by the provider's name */
     char *base_url, *api_key_env;
     int auto_detect;
+    struct rl__breaker_settings breaker; /* else that of the whole file */
     struct rl__limits limits;
     struct rl__model_settings *models;
     struct rl__provider_settings *next;
@@ -69,6 +75,7 @@ struct rl__config {
     rl_retry_policy retry;
     int has_retry_budget;
     rl_retry_budget_options retry_budget;
+    struct rl__breaker_settings breaker;
 };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,

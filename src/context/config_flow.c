@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the keys of "retry". */
+/* Owns the keys of "retry" and of "circuit_breaker". */
 #include "context/config_flow.h"
 
 #include <string.h>
@@ -130,5 +130,100 @@ rl_status rl__read_retry(struct rl__reader *reader, const cJSON *value, struct r
         return st;
     if (rl_retry_policy_resolve(&read.policy, &config->retry) != RL_OK)
         return rl__reader_fail(reader, "base_delay_ms must not be above max_delay_ms");
+    return RL_OK;
+}
+
+/* ---- circuit_breaker ---- */
+
+static rl_breaker_options *options_of(void *target)
+{
+    return &((struct rl__breaker_settings *)target)->options;
+}
+
+static rl_status read_enabled(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_flag(reader, value, &((struct rl__breaker_settings *)target)->enabled);
+}
+
+static rl_status read_failure_rate(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_share(reader, value, 1, &options_of(target)->failure_rate);
+}
+
+static rl_status read_slow_rate(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_share(reader, value, 1, &options_of(target)->slow_rate);
+}
+
+static rl_status read_minimum_calls(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, COUNT_MAX, &options_of(target)->minimum_calls);
+}
+
+/* A span in units of `unit`, none of them 0. */
+static rl_status read_span(struct rl__reader *reader, const cJSON *value, rl_duration unit,
+                           rl_duration *out)
+{
+    rl_status st = rl__read_integer(reader, value, 1, SPAN_MS_MAX / (unit / RL_MILLISECOND), out);
+
+    if (st == RL_OK)
+        *out *= unit;
+    return st;
+}
+
+static rl_status read_window(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_span(reader, value, RL_SECOND, &options_of(target)->window);
+}
+
+static rl_status read_slow_call(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_span(reader, value, RL_MILLISECOND, &options_of(target)->slow_call);
+}
+
+static rl_status read_open(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_span(reader, value, RL_MILLISECOND, &options_of(target)->open_for);
+}
+
+static rl_status read_open_max(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_span(reader, value, RL_MILLISECOND, &options_of(target)->open_for_max);
+}
+
+static rl_status read_probes(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, RL_BREAKER_PROBES_MAX,
+                            &options_of(target)->half_open_probes);
+}
+
+static rl_status read_probe_lease(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_span(reader, value, RL_MILLISECOND, &options_of(target)->probe_lease);
+}
+
+static const struct rl__key breaker_keys[] = { { "enabled", read_enabled },
+                                               { "failure_rate", read_failure_rate },
+                                               { "minimum_calls", read_minimum_calls },
+                                               { "window_s", read_window },
+                                               { "slow_call_ms", read_slow_call },
+                                               { "slow_rate", read_slow_rate },
+                                               { "open_ms", read_open },
+                                               { "open_max_ms", read_open_max },
+                                               { "half_open_probes", read_probes },
+                                               { "probe_lease_ms", read_probe_lease },
+                                               { NULL, NULL } };
+
+rl_status rl__read_breaker(struct rl__reader *reader, const cJSON *value,
+                           struct rl__breaker_settings *settings)
+{
+    rl_status st;
+
+    settings->given = settings->enabled = 1;
+    settings->options = RL_BREAKER_OPTIONS_INIT;
+    if ((st = rl__read_object(reader, value, breaker_keys, settings)) != RL_OK)
+        return st;
+    if (rl_breaker_options_resolve(&settings->options, &settings->options) != RL_OK)
+        return rl__reader_fail(reader, "open_ms must not be above open_max_ms");
     return RL_OK;
 }

@@ -7,5 +7,7 @@
 #include "context/config_json.h"
 
 rl_status rl__read_retry(struct rl__reader *reader, const cJSON *value, struct rl__config *config);
+rl_status rl__read_breaker(struct rl__reader *reader, const cJSON *value,
+                           struct rl__breaker_settings *settings);
 
 #endif

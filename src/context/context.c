@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/sized.h"
 #include "base/text.h"
+#include "context/guard.h"
 
 #include <llmrl/config.h>
 #include <string.h>
@@ -126,6 +127,7 @@ void rl_close(rl_context *rl)
     env = rl->env;
     if (rl->registry_ready)
         deliver_closing(rl);
+    rl__guards_free(rl);
     rl__registry_deinit(&rl->registry);
     while (rl->config != NULL) {
         struct rl__config *older = rl->config->older;

@@ -34,6 +34,8 @@ static void add_holder(struct rl__text *text, const struct rl__refused *refused)
         return;
     rl__text_add_foreign(text, refused->scope, strlen(refused->scope));
     rl__text_add(text, ": ");
+    if (refused->by == RL__HELD_BY_BREAKER)
+        return; /* the status says it */
     if (refused->by == RL__HELD_BY_GATE)
         rl__text_add(text, "closed, as the provider asked");
     else

@@ -3,6 +3,7 @@
  * appears. */
 #include "base/arith.h"
 #include "context/context.h"
+#include "context/guard.h"
 #include "provider/learn.h"
 
 #include <string.h>
@@ -217,14 +218,17 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
     const struct rl__provider_settings *settings =
         rl__config_provider(rl__settings(rl), provider->name);
     struct furnishing f;
+    rl_status st;
 
     provider->settings = settings;
     provider->dialect = rl_dialect_find(dialect_name(provider));
     provider->traits = rl__traits_find(rl_dialect_name(provider->dialect));
-    if (settings == NULL)
-        return RL_OK;
-    f = furnishing_of(rl, rl__provider_traits(provider), &settings->limits);
-    return add_limits(&provider->scope, &f);
+    if (settings != NULL) {
+        f = furnishing_of(rl, rl__provider_traits(provider), &settings->limits);
+        if ((st = add_limits(&provider->scope, &f)) != RL_OK)
+            return st;
+    }
+    return rl__guard_new(rl, provider); /* last: nobody else frees it if this fails */
 }
 
 /* '*' stands for any characters, also none. Remembers the last star, which is enough: what an

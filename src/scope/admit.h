@@ -7,10 +7,11 @@
 
 enum rl__held_by {
     RL__HELD_BY_NOTHING = 0,
-    RL__HELD_BY_GATE,  /* the provider said so */
-    RL__HELD_BY_LIMIT, /* a limiter */
-    RL__HELD_BY_QUEUE, /* somebody who came earlier waits at a limiter that is shared */
-    RL__HELD_BY_PROBE  /* nothing is known yet: few at a time */
+    RL__HELD_BY_GATE,   /* the provider said so */
+    RL__HELD_BY_LIMIT,  /* a limiter */
+    RL__HELD_BY_QUEUE,  /* somebody who came earlier waits at a limiter that is shared */
+    RL__HELD_BY_PROBE,  /* nothing is known yet: few at a time */
+    RL__HELD_BY_BREAKER /* the context's, before anybody is asked here */
 };
 
 struct rl__refusal {

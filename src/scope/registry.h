@@ -23,6 +23,7 @@ struct rl__provider {
     struct rl__mutex learning; /* guards what scope.h says it does, in this provider's scopes */
     struct rl__scope scope;
     struct rl__family *families;
+    struct rl__guard *guard; /* the context's; NULL: none */
     struct rl__provider *next;
 };
 

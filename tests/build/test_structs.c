@@ -167,11 +167,11 @@ static void a_fresh_attempt_is_not_over(void **state)
 static void statuses_keep_their_values(void **state)
 {
     static const rl_status row[] = {
-        RL_OK,          RL_E_INVALID,    RL_E_NOMEM,     RL_E_TIMEOUT,   RL_E_DEADLINE,
-        RL_E_TOO_LARGE, RL_E_QUEUE_FULL, RL_E_CANCELLED, RL_E_CLOSED,    RL_E_ENDED,
-        RL_E_TOO_NEW,   RL_E_NOT_BUILT,  RL_E_CONFIG,    RL_E_NOT_FOUND, RL_E_TABLE_FULL,
-        RL_E_REJECTED,  RL_E_QUOTA,      RL_E_ATTEMPTS,  RL_E_TRANSPORT, RL_E_TOO_BIG,
-        RL_E_IO,        RL_E_BUDGET,
+        RL_OK,          RL_E_INVALID,    RL_E_NOMEM,        RL_E_TIMEOUT,   RL_E_DEADLINE,
+        RL_E_TOO_LARGE, RL_E_QUEUE_FULL, RL_E_CANCELLED,    RL_E_CLOSED,    RL_E_ENDED,
+        RL_E_TOO_NEW,   RL_E_NOT_BUILT,  RL_E_CONFIG,       RL_E_NOT_FOUND, RL_E_TABLE_FULL,
+        RL_E_REJECTED,  RL_E_QUOTA,      RL_E_ATTEMPTS,     RL_E_TRANSPORT, RL_E_TOO_BIG,
+        RL_E_IO,        RL_E_BUDGET,     RL_E_CIRCUIT_OPEN,
     };
 
     (void)state;

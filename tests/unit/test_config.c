@@ -58,6 +58,23 @@ static void each_mistake_names_its_place(void **state)
           NULL },
         { "{\"retry\": {\"budget\": {\"ratio\": 0}}}", NULL },
         { "{\"retry\": {\"budget\": {\"ratio\": 1}}}", NULL },
+        { "{\"circuit_breaker\": {\"failure_rate\": 0}}",
+          "circuit_breaker.failure_rate: must be between 0.001 and 1" },
+        { "{\"circuit_breaker\": {\"half_open_probes\": 17}}",
+          "circuit_breaker.half_open_probes: must be between 1 and 16" },
+        { "{\"circuit_breaker\": {\"window_s\": 0}}",
+          "circuit_breaker.window_s: must be between 1 and 315360000" },
+        { "{\"circuit_breaker\": {\"open_ms\": 2, \"open_max_ms\": 1}}",
+          "circuit_breaker: open_ms must not be above open_max_ms" },
+        { "{\"providers\": {\"a\": {\"circuit_breaker\": {\"enabled\": 1}}}}",
+          "providers.a.circuit_breaker.enabled: must be true or false" },
+        { "{\"circuit_braker\": {}}",
+          "circuit_braker: unknown key; did you mean \"circuit_breaker\"?" },
+        { "{\"circuit_breaker\": {\"enabled\": true, \"failure_rate\": 0.001, "
+          "\"minimum_calls\": 1, \"window_s\": 1, \"slow_call_ms\": 1, \"slow_rate\": 1, "
+          "\"open_ms\": 1, \"open_max_ms\": 1, \"half_open_probes\": 16, "
+          "\"probe_lease_ms\": 1}}",
+          NULL },
         { "{\"global\": {\"requests_per_minit\": 1}}",
           "global.requests_per_minit: unknown key; did you mean \"requests_per_minute\"?" },
         { "{\"global\": {\"tokens_per_week\": 9007199254740993}}",

@@ -21,7 +21,8 @@ static const char config[] =
     "                {\"name\": \"b\", \"input_tokens_per_minute\": 2000}]},"
     "  \"own\": {\"requests_per_day\": 10}},"
     " \"queue\": {\"max_size\": 100, \"max_wait_ms\": 30000},"
-    " \"retry\": {\"max_attempts\": 6}}";
+    " \"circuit_breaker\": {\"failure_rate\": 0.5},"
+    " \"retry\": {\"max_attempts\": 6, \"budget\": {}}}";
 
 struct trial {
     struct failing_alloc memory;
