@@ -47,6 +47,11 @@ typedef struct rl_options {
     /* Algorithms of your own, which the configuration may name; ended by a NULL, borrowed until
      * rl_close(). NULL: none. */
     const rl_algorithm *const *algorithms;
+    /* Has the last word on what is worth another try, as in rl_retry_policy: gets what the library
+     * would do (an rl_action) and gives what to do. It cannot lift a bound. Called by whoever
+     * reports an answer, no lock held; it must not call the context. NULL: nobody is asked. */
+    uint64_t (*classify)(void *user, const rl_retry_result *result, uint64_t action);
+    void *classify_user; /* borrowed until rl_close() */
 } rl_options;
 
 static inline rl_options rl_options_init_(void)

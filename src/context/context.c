@@ -97,6 +97,8 @@ rl_status rl_open(const rl_options *options, rl_context **out)
     if ((rl = rl__alloc_zeroed(&env, 1, sizeof *rl)) == NULL)
         return fail(&own, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
     rl->env = env;
+    rl->classify = own.classify;
+    rl->classify_user = own.classify_user;
     if ((st = start(rl, &own)) != RL_OK) {
         if (st == RL_E_NOMEM)
             (void)fail(&own, st, rl_status_text(st));

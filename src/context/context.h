@@ -35,6 +35,8 @@ struct rl_context {
     struct rl__config *config;  /* in force: rl__settings(). Older ones behind it, until the end */
     struct rl__mutex reloading; /* one change of the configuration at a time */
     struct rl__registry registry;
+    uint64_t (*classify)(void *user, const rl_retry_result *result, uint64_t action);
+    void *classify_user;
     rl_retry_budget retry_budget; /* asked if the settings say so */
     struct rl__mutex lock;
     int lock_ready, registry_ready;

@@ -163,6 +163,19 @@ static void digest(struct observation *o)
     report(o);
 }
 
+/* The user's last word. No lock is held. */
+static void ask_user(const rl_context *rl, const rl_response *response, rl_duration max_hint,
+                     rl_time now, rl_verdict *verdict)
+{
+    rl_retry_result result = RL_RETRY_RESULT_INIT;
+
+    if (rl->classify == NULL)
+        return;
+    (void)rl_retry_result_of(&verdict->answer, response->status, response->failure, &result);
+    rl__verdict_change(verdict, rl->classify(rl->classify_user, &result, verdict->action),
+                       response->failure, max_hint, now);
+}
+
 static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *response,
                          rl_verdict *verdict, uint64_t *streak)
 {
@@ -188,6 +201,7 @@ static rl_status observe(rl_context *rl, rl_permit *permit, const rl_response *r
         memset(&answer, 0, sizeof answer);
     count_answer(rl, &answer);
     rl__verdict(&answer, response->status, response->failure, max_hint, now, verdict);
+    ask_user(rl, response, max_hint, now, verdict);
     if (!held)
         return RL_E_ENDED;
     digest(&o);

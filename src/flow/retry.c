@@ -163,14 +163,6 @@ static uint64_t action_for(const struct rl__retry *r, const rl_retry_result *res
     return r->policy.classify != NULL ? r->policy.classify(r->policy.user, result, action) : action;
 }
 
-/* The status of an end that nothing but the result itself, or the user, asks for. */
-static rl_status reason_of(const rl_retry_result *result)
-{
-    rl_status reason = rl__reason(result->outcome, result->failure);
-
-    return reason == RL_OK || reason == RL_E_TIMEOUT ? RL_E_REJECTED : reason;
-}
-
 /* Being told to wait is no failure, within a bound. */
 static int count_failure(struct rl__retry *r, const rl_retry_result *result)
 {
@@ -246,7 +238,7 @@ static rl_status decide(struct rl__retry *r, const rl_retry_result *result, rl_t
     if (action == RL_RETRY) {
         st = plan(r, result, now, random, when);
     } else {
-        st = reason_of(result);
+        st = rl__reason(result->outcome, result->failure);
         *when = result->hint == RL_NEVER ? RL_NEVER : rl__add_sat(now, result->hint);
     }
     if (r->policy.counters != NULL)

@@ -4,7 +4,7 @@
 
 #include "base/arith.h"
 
-rl_status rl__reason(uint64_t outcome, uint64_t failure)
+static rl_status reason_of(uint64_t outcome, uint64_t failure)
 {
     if (failure == RL_FAILURE_TOO_BIG)
         return RL_E_TOO_BIG;
@@ -22,6 +22,13 @@ rl_status rl__reason(uint64_t outcome, uint64_t failure)
     default:
         return RL_E_REJECTED;
     }
+}
+
+rl_status rl__reason(uint64_t outcome, uint64_t failure)
+{
+    rl_status reason = reason_of(outcome, failure);
+
+    return reason == RL_OK || reason == RL_E_TIMEOUT ? RL_E_REJECTED : reason;
 }
 
 static int transport_may_recover(uint64_t failure)
@@ -65,10 +72,26 @@ void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure
         return;
     }
     verdict->action = RL_GIVE_UP;
-    verdict->status = rl__reason(answer->outcome, failure);
+    verdict->status = reason_of(answer->outcome, failure);
     if (retry && answer->outcome != RL_OUTCOME_RATE_LIMITED)
         verdict->status =
             RL_E_TIMEOUT; /* it would recover, but not in a time that anybody would wait */
+}
+
+void rl__verdict_change(rl_verdict *verdict, uint64_t action, uint64_t failure,
+                        rl_duration max_hint, rl_time now)
+{
+    rl_duration hint = verdict->answer.retry_after;
+    int hinted = hint != RL_NEVER, too_long = hinted && hint > max_hint;
+
+    if (action == verdict->action || action > RL_GIVE_UP)
+        return;
+    verdict->action = action == RL_RETRY && too_long ? RL_GIVE_UP : (uint32_t)action;
+    verdict->retry_at = hinted ? rl__add_sat(now, hint) : action == RL_RETRY ? now : RL_NEVER;
+    if (verdict->action != RL_GIVE_UP)
+        verdict->status = RL_OK;
+    else
+        verdict->status = action == RL_RETRY ? RL_E_TIMEOUT : rl__reason(verdict->outcome, failure);
 }
 
 rl_status rl_verdict_of(const rl_answer *answer, uint64_t http_status, uint64_t failure,

@@ -12,7 +12,10 @@ void rl__verdict(const rl_answer *answer, uint64_t http_status, uint64_t failure
 
 /* Whether another try may help; `retryable` as in rl_answer. */
 int rl__worth_trying(uint64_t outcome, uint64_t failure, uint64_t retryable);
-/* The status with which it ends, if it ends here. */
+/* The status with which it ends, if somebody wants it to end. */
 rl_status rl__reason(uint64_t outcome, uint64_t failure);
+/* The user's `action` instead; a hint above `max_hint` stays a bound. */
+void rl__verdict_change(rl_verdict *verdict, uint64_t action, uint64_t failure,
+                        rl_duration max_hint, rl_time now);
 
 #endif

@@ -56,7 +56,8 @@ NO_PADDING(rl_algorithm, OF(rl_algorithm, size) + OF(rl_algorithm, name) + OF(rl
 NO_PADDING(rl_options, OF(rl_options, size) + OF(rl_options, config_path) +
                            OF(rl_options, config_json) + OF(rl_options, hooks) +
                            OF(rl_options, error) + OF(rl_options, error_size) +
-                           OF(rl_options, algorithms));
+                           OF(rl_options, algorithms) + OF(rl_options, classify) +
+                           OF(rl_options, classify_user));
 NO_PADDING(rl_request,
            OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
                OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +

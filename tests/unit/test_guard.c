@@ -182,6 +182,44 @@ static void the_jitter_is_as_configured(void **state)
     rl_close(rl);
 }
 
+static uint64_t retry_teapots(void *user, const rl_retry_result *result, uint64_t action)
+{
+    ++*(int *)user;
+    return result->http_status == 418                           ? RL_RETRY
+           : result->http_status == 500                         ? RL_GIVE_UP
+           : result->http_status == 404 && action == RL_GIVE_UP ? RL_DELIVER
+                                                                : action;
+}
+
+/* SEED-BUGS 29: what is worth another try may be the user's to say. */
+static void the_user_has_the_last_word_on_classes(void **state)
+{
+    static const struct {
+        uint64_t http;
+        rl_status status;
+        uint32_t number;
+    } row[] = { { 418, RL_E_ATTEMPTS, 6 }, { 500, RL_E_REJECTED, 1 }, { 503, RL_E_ATTEMPTS, 6 },
+                { 404, RL_OK, 1 },         { 400, RL_E_REJECTED, 1 }, { 200, RL_OK, 1 } };
+    rl_options options = RL_OPTIONS_INIT;
+    rl_hooks hooks = vclock_hooks(&the_clock);
+    rl_context *rl = NULL;
+    int asked = 0;
+
+    (void)state;
+    options.hooks = &hooks;
+    options.classify = retry_teapots;
+    options.classify_user = &asked;
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        rl_attempt attempt = run(rl, "p", row[i].http);
+
+        if (attempt.status != row[i].status || attempt.number != row[i].number)
+            fail_msg("row %zu: %s after %u", i, rl_status_name(attempt.status), attempt.number);
+    }
+    assert_int_equal(asked, 6 + 1 + 6 + 1 + 1 + 1);
+    rl_close(rl);
+}
+
 /* ---- circuit breakers ---- */
 
 /* One attempt for each request, so that each answer is one call; a second of open time. */
@@ -556,6 +594,7 @@ int main(void)
         cmocka_unit_test(without_one_nothing_is_held_back),
         cmocka_unit_test(a_reload_changes_the_budget_and_keeps_what_was_spent),
         cmocka_unit_test(the_jitter_is_as_configured),
+        cmocka_unit_test(the_user_has_the_last_word_on_classes),
         cmocka_unit_test(an_open_breaker_ends_what_cannot_wait),
         cmocka_unit_test(who_can_wait_is_the_probe),
         cmocka_unit_test(refusals_do_not_open_it),

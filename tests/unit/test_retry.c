@@ -681,6 +681,45 @@ static void budgets_out_of_range_are_refused(void **state)
     rl_retry_budget_pay(NULL, NOW);
 }
 
+static void a_verdict_may_be_changed_within_the_bounds(void **state)
+{
+    static const struct {
+        rl_outcome outcome;
+        rl_duration hint;
+        uint64_t says;
+        rl_action action;
+        rl_status status;
+        rl_time retry_at;
+    } row[] = {
+        { RL_OUTCOME_CLIENT_ERROR, RL_NEVER, RL_RETRY, RL_RETRY, RL_OK, NOW },
+        { RL_OUTCOME_CLIENT_ERROR, RL_SECOND, RL_RETRY, RL_RETRY, RL_OK, NOW + RL_SECOND },
+        { RL_OUTCOME_CLIENT_ERROR, RL_HOUR, RL_RETRY, RL_GIVE_UP, RL_E_TIMEOUT, NOW + RL_HOUR },
+        { RL_OUTCOME_CLIENT_ERROR, RL_NEVER, RL_DELIVER, RL_DELIVER, RL_OK, RL_NEVER },
+        { RL_OUTCOME_CLIENT_ERROR, RL_NEVER, 9, RL_GIVE_UP, RL_E_REJECTED, RL_NEVER },
+        { RL_OUTCOME_OK, RL_NEVER, RL_GIVE_UP, RL_GIVE_UP, RL_E_REJECTED, RL_NEVER },
+        { RL_OUTCOME_RATE_LIMITED, RL_SECOND, RL_GIVE_UP, RL_GIVE_UP, RL_E_REJECTED,
+          NOW + RL_SECOND },
+        { RL_OUTCOME_TRANSPORT, RL_NEVER, RL_GIVE_UP, RL_GIVE_UP, RL_E_TRANSPORT, RL_NEVER },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        rl_answer answer;
+        rl_verdict verdict;
+
+        memset(&answer, 0, sizeof answer);
+        answer.outcome = (uint32_t)row[i].outcome;
+        answer.retryable = row[i].outcome == RL_OUTCOME_RATE_LIMITED;
+        answer.retry_after = row[i].hint;
+        rl__verdict(&answer, 429, 0, 5 * RL_MINUTE, NOW, &verdict);
+        rl__verdict_change(&verdict, row[i].says, 0, 5 * RL_MINUTE, NOW);
+        if (verdict.action != (uint32_t)row[i].action || verdict.status != row[i].status ||
+            verdict.retry_at != row[i].retry_at)
+            fail_msg("row %zu: action %u, status %d, retry_at %llu", i, verdict.action,
+                     verdict.status, (unsigned long long)verdict.retry_at);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -711,6 +750,7 @@ int main(void)
         cmocka_unit_test(an_outage_is_not_answered_with_a_storm),
         cmocka_unit_test(a_quiet_caller_may_still_retry),
         cmocka_unit_test(budgets_out_of_range_are_refused),
+        cmocka_unit_test(a_verdict_may_be_changed_within_the_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
