@@ -31,7 +31,7 @@ tests=
 for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone}.c tests/property/prop_*.c; do
     name=$(basename "$source" .c)
     case $name in
-    prop_simulation | prop_clock | prop_breaker | prop_retry) ;; # of layers above
+    prop_simulation | prop_clock | prop_registry | prop_breaker | prop_retry) ;; # of layers above
     *)
         tests="$tests $name"
         compile "$source" "$work/$name.o"

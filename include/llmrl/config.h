@@ -78,7 +78,8 @@
  * all its models ask; one within a provider takes the place of the one at the top. Without it there
  * is none. Numbers left out are the defaults of breaker.h: no call is slow, open_ms does not grow.
  * While it is open, an attempt waits if that ends within its max_wait_ms, else it ends at once with
- * RL_E_CIRCUIT_OPEN and the time. A Retry-After of an answer that opens it keeps it open so long. A
+ * RL_E_CIRCUIT_OPEN and the time. A Retry-After of an answer that opens it keeps it open so long.
+ * Half-open, those for whom there is no probe look again every 100 ms. A
  * reload gives breakers to providers that have not been used yet; the others keep theirs.
  *
  * An unknown or duplicate key, a wrong type, a number out of range or a contradiction is

@@ -253,7 +253,9 @@ static inline rl_attempt rl_attempt_init_(void)
 #define RL_ATTEMPT_INIT rl_attempt_init_()
 
 /**
- * Waits until the next attempt may leave.
+ * Waits until the next attempt may leave: for limits, the back-off, and a circuit breaker if the
+ * configuration gives the provider one. What cannot be kept within the request's longest wait or
+ * deadline ends at once, of a breaker with RL_E_CIRCUIT_OPEN; attempt->retry_at is the time.
  *
  * @return 1: send now; then call rl_attempt_done(). 0: it is over, attempt->status says how. An
  * int, as C and C++ differ about bool. Threads: any, one per attempt.  Blocks: as the request
