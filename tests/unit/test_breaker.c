@@ -484,6 +484,10 @@ static void a_slow_probe_is_no_recovery(void **state)
     assert_int_equal(rl_breaker_record(&the_breaker, &ticket, RL_BREAKER_SUCCESS, RL_SECOND, later),
                      RL_OK);
     assert_int_equal(status_at(later).state, RL_BREAKER_OPEN);
+    assert_int_equal(heard.event[2].cause, RL_BREAKER_BY_PROBE);
+    assert_int_equal(heard.event[2].slow, 1);
+    assert_int_equal(heard.event[2].failures, 0);
+    rl_breaker_deinit(&the_breaker); /* before its listener goes */
 }
 
 static void closing_may_need_more_successes_than_probes_at_once(void **state)
