@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reservations: what is promised is kept, nobody is harmed by a cancellation, and with all that is
- * on its way no window holds more than its bound. LLMRL_PROPERTY_STEPS: how many decisions (default
- * 10^6); LLMRL_SEED: replays a run.
+ * on its way no window holds more than its bound. A third of the traffic also gives back, settles,
+ * changes the limit and steps back with the clock: there, a twin that is told of each departure
+ * when it is due says what must be left. LLMRL_PROPERTY_STEPS: how many decisions of each kind
+ * (default 10^6); LLMRL_SEED: replays a run.
  */
 #include "exact_outflow.h"
 #include "traffic.h"
@@ -28,6 +30,10 @@ enum branch {
     SAW_CANCEL_LAST,
     SAW_CANCEL_MIDDLE,
     SAW_GIVE_BACK,
+    SAW_SETTLE_AHEAD,
+    SAW_SETTLE_LATE,
+    SAW_CHANGE,
+    SAW_STEP_BACK,
     SAW_QUIET,
     BRANCHES
 };
@@ -46,7 +52,8 @@ struct run {
     rl_limiter limiter, twin; /* the twin books nothing: it is told each departure when it is due */
     uint64_t words[WORDS], twin_words[WORDS];
     struct exact_outflow outflow;
-    int is_exact, cancels;
+    int is_exact;
+    int cancels; /* 2: gives back and so on, too, and windows are not looked at */
     struct departure departure[SEQUENCE_LENGTH + 1];
     size_t count, told;
 };
@@ -97,7 +104,6 @@ static void begin(struct run *run)
     struct traffic *t = &run->t;
     rl_limit alone;
 
-    run->kind = (enum kind)roll(t, KINDS);
     draw_limit(run);
     alone = run->limit;
     alone.bookings = 0;
@@ -105,9 +111,9 @@ static void begin(struct run *run)
     t->hint = 0;
     t->period = run->limit.period;
     t->unit = t->period / run->limit.amount + 1;
-    t->steps_back = 0;
     run->count = run->told = 0;
-    run->cancels = (int)roll(t, 3); /* 2: gives back, too, and windows are not looked at */
+    run->cancels = (int)roll(t, 3);
+    t->steps_back = run->cancels == 2;
     LAW(run,
         rl_limiter_init_at(&run->limiter, &run->limit, run->words, WORDS, t->now) == RL_OK &&
             rl_limiter_init_at(&run->twin, &alone, run->twin_words, WORDS, t->now) == RL_OK,
@@ -127,7 +133,7 @@ static rl_time last_promise(const struct run *run)
 {
     rl_time last = 0;
 
-    for (size_t i = 0; i < run->count; i++)
+    for (size_t i = run->told; i < run->count; i++)
         if (!run->departure[i].cancelled && run->departure[i].at > last)
             last = run->departure[i].at;
     return last;
@@ -216,7 +222,7 @@ static void cancel(struct run *run)
     size_t index = run->count - 1 - roll(&run->t, run->count < 4 ? run->count : 4);
     struct departure *d = &run->departure[index];
 
-    if (d->cancelled || d->at < run->t.now)
+    if (d->cancelled || d->at < run->t.now || index < run->told)
         return;
     if (d->at == run->t.now && run->kind != BY_OUTFLOW) /* it has left: the twin knows, too */
         return;
@@ -230,6 +236,8 @@ static void compare_with_twin(struct run *run)
 {
     rl_level a, b;
 
+    if (run->cancels == 2 && run->kind != BY_OUTFLOW) /* so that what has left stays so */
+        rl_limiter_give_back(&run->limiter, 0, run->t.now);
     for (; run->told < run->count; run->told++) {
         const struct departure *next = &run->departure[run->told];
 
@@ -238,7 +246,11 @@ static void compare_with_twin(struct run *run)
         if (!next->cancelled)
             rl_limiter_charge(&run->twin, next->cost, next->at);
     }
-    if (run->kind == BY_OUTFLOW || last_promise(run) > run->t.now)
+    if (run->kind == BY_OUTFLOW)
+        return;
+    if (run->cancels == 2)
+        rl_limiter_give_back(&run->twin, 0, run->t.now); /* as above */
+    if (last_promise(run) > run->t.now)
         return;
     rl_limiter_snapshot(&run->limiter, run->t.now, &a);
     rl_limiter_snapshot(&run->twin, run->t.now, &b);
@@ -257,6 +269,45 @@ static void give_back(struct run *run)
     rl_limiter_give_back(&run->limiter, units, run->t.now);
     rl_limiter_give_back(&run->twin, units, run->t.now);
     run->seen[run->kind][SAW_GIVE_BACK]++;
+}
+
+/* A booking that lies ahead shrinks or grows; one that has left is settled. */
+static void settle(struct run *run)
+{
+    size_t index = run->count - 1 - roll(&run->t, run->count < 4 ? run->count : 4);
+    struct departure *d = &run->departure[index];
+    uint64_t used = roll(&run->t, d->cost + 3);
+
+    if (run->kind == BY_OUTFLOW || run->cancels < 2 || d->cancelled)
+        return;
+    compare_with_twin(run);
+    if (index < run->told && d->at > run->t.now)
+        return; /* the clock has stepped back before it */
+    rl_limiter_settle(&run->limiter, d->cost, used, d->at, run->t.now);
+    if (index < run->told)
+        rl_limiter_settle(&run->twin, d->cost, used, d->at, run->t.now);
+    run->seen[run->kind][index < run->told ? SAW_SETTLE_LATE : SAW_SETTLE_AHEAD]++;
+    d->cost = used;
+    d->cancelled = used == 0;
+}
+
+static void change(struct run *run)
+{
+    rl_limit after = run->limit, alone;
+
+    if (run->kind == BY_OUTFLOW || run->cancels < 2)
+        return;
+    after.amount = after.amount / 2 + 1 + roll(&run->t, after.amount);
+    if (after.amount > 32 * after.period)
+        return;
+    compare_with_twin(run);
+    alone = after;
+    alone.bookings = 0;
+    if (rl_limiter_change(&run->limiter, &after, run->t.now) != RL_OK)
+        return; /* too much for one word */
+    LAW(run, rl_limiter_change(&run->twin, &alone, run->t.now) == RL_OK, "a change works");
+    run->limit = after;
+    run->seen[run->kind][SAW_CHANGE]++;
 }
 
 static exact most_in(const struct run *run, rl_duration span, uint64_t last)
@@ -295,6 +346,33 @@ static void check_windows(struct run *run)
     }
 }
 
+static void run_kind(struct run *run, uint64_t steps)
+{
+    begin(run);
+    for (uint64_t i = 0; i < steps; i++) {
+        if (i % SEQUENCE_LENGTH == SEQUENCE_LENGTH - 1) {
+            if (run->cancels < 2)
+                check_windows(run);
+            begin(run);
+        }
+        run->seen[run->kind][SAW_STEP_BACK] += (uint64_t)traffic_move(&run->t);
+        compare_with_twin(run);
+        if (roll(&run->t, 2))
+            reserve(run);
+        else
+            take(run);
+        compare_with_twin(run); /* what left now has left, even if the clock steps back */
+        if (roll(&run->t, 4) == 0 && run->count > 0 && run->cancels)
+            cancel(run);
+        if (roll(&run->t, 30) == 0)
+            give_back(run);
+        if (roll(&run->t, 20) == 0 && run->count > 0)
+            settle(run);
+        if (roll(&run->t, 50) == 0)
+            change(run);
+    }
+}
+
 static void bookings_are_kept(void **ctx)
 {
     uint64_t steps = number_from("LLMRL_PROPERTY_STEPS", 1000000);
@@ -302,28 +380,15 @@ static void bookings_are_kept(void **ctx)
 
     (void)ctx;
     traffic_begin(&run.t, 20260103);
-    begin(&run);
-    for (uint64_t i = 0; i < steps; i++) {
-        if (i % SEQUENCE_LENGTH == SEQUENCE_LENGTH - 1) {
-            if (run.cancels < 2)
-                check_windows(&run);
-            begin(&run);
-        }
-        (void)traffic_move(&run.t); /* this clock does not step back */
-        compare_with_twin(&run);
-        if (roll(&run.t, 2))
-            reserve(&run);
-        else
-            take(&run);
-        if (roll(&run.t, 4) == 0 && run.count > 0 && run.cancels)
-            cancel(&run);
-        if (roll(&run.t, 30) == 0)
-            give_back(&run);
+    for (int kind = 0; kind < KINDS; kind++) {
+        run.kind = (enum kind)kind;
+        run_kind(&run, steps);
     }
-    for (int kind = 0; kind < KINDS && steps >= 20000; kind++)
+    for (int kind = 0; kind < KINDS && steps >= 50000; kind++)
         for (int k = 0; k < BRANCHES; k++) {
-            int other =
-                kind == BY_OUTFLOW && (k == SAW_TABLE_FULL || k == SAW_GIVE_BACK || k == SAW_QUIET);
+            int other = kind == BY_OUTFLOW &&
+                        (k == SAW_TABLE_FULL || k == SAW_GIVE_BACK || k == SAW_QUIET ||
+                         k == SAW_SETTLE_AHEAD || k == SAW_SETTLE_LATE || k == SAW_CHANGE);
 
             if (run.seen[kind][k] == 0 && !other) {
                 print_error("kind %d: branch %d never ran\n", kind, k);
