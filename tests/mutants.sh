@@ -53,7 +53,7 @@ model=tests/model/instead
 for source in tests/model/model.c tests/model/model_limiter.c; do
     compile "$source" "$work/$(basename "$source" .c).o" -I "$model"
 done
-export tests model asan
+export model asan
 
 link() { # PROGRAM OBJECT...
     local program=$1
@@ -61,7 +61,7 @@ link() { # PROGRAM OBJECT...
     gcc -o "$program" "$@" "$work/base.o" -lcmocka -lpthread 2>/dev/null
 }
 
-# How long each may take: as it is, they pass. A mutant that hangs is killed soon, and none by a busy machine.
+# As it is, they pass; and this is how long it takes. A mutant that hangs burns five times that, or waits for a minute.
 for name in $tests; do
     link "$work/test" "$work/$name.o" "$work"/limiter_*.o
     start=$(date +%s%N)
@@ -69,21 +69,25 @@ for name in $tests; do
         echo "$name fails without any mutant" >&2
         exit 1
     fi
-    echo $((($(date +%s%N) - start) / 200000000 + 5)) >"$work/seconds_$name"
-done
+    echo "$((($(date +%s%N) - start) / 1000000)) $name"
+done | sort -n >"$work/times"
 
-# The tests, the one first that killed the last mutant of this file; without the calendar where no day is counted.
-in_order() { # FILE
-    local first
-    first=$(cat "$work/killer_$1" 2>/dev/null || true)
-    echo "$first" "$tests" | tr ' ' '\n' | awk -v file="$1" '
-        /calendar|zone/ && file !~ /^(zone|calendar|fixed_window)/ { next }
-        NF && !seen[$0]++'
+passes() { # PROGRAM MILLISECONDS
+    (ulimit -t $(($2 / 200 + 2)) && exec timeout 60 "$1") >/dev/null 2>&1
+}
+
+# "MILLISECONDS TEST", the quickest first; without those that say nothing about this file.
+tests_of() { # FILE
+    case $1 in
+    zone* | calendar.c | fixed_window.*) grep -vE "limiter|wide|clock" "$work/times" ;;
+    limit*.c | wide.c | step.c | several.c) grep -vE "calendar|zone" "$work/times" ;;
+    *) grep -vE "calendar|zone|limiter|wide|clock" "$work/times" ;;
+    esac
 }
 
 # Prints how a mutant ended: stillborn, killed by TEST, survived.
 judge() { # DIRECTORY MUTANT: it has limiter/MUTANT
-    local dir=$1 mutant=$2 file name object objects='' stepping=''
+    local dir=$1 mutant=$2 file name object objects='' stepping='' milliseconds
     for file in src/limiter/*.c; do
         name=$(basename "$file" .c)
         object=$work/limiter_$name.o
@@ -97,12 +101,11 @@ judge() { # DIRECTORY MUTANT: it has limiter/MUTANT
         objects="$objects $object"
         stepping="$stepping $file"
     done
-    for name in $(in_order "$mutant"); do
+    while read -r milliseconds name; do
         # shellcheck disable=SC2086
         link "$dir/test" "$work/$name.o" $objects || { echo stillborn && return; }
-        timeout "$(cat "$work/seconds_$name")" "$dir/test" >/dev/null 2>&1 ||
-            { echo "$name" >"$work/killer_$mutant" && echo "killed by $name" && return; }
-    done
+        passes "$dir/test" "$milliseconds" || { echo "killed by $name" && return; }
+    done < <(tests_of "$mutant")
     # Arithmetic shows no more than that.
     if [ "$mutant" != limiter.c ] && [ "$mutant" != wide.c ]; then
         echo survived && return
@@ -111,7 +114,7 @@ judge() { # DIRECTORY MUTANT: it has limiter/MUTANT
     # shellcheck disable=SC2086
     gcc $cflags $asan -I "$dir" -I src -I include -I tests/support $stepping "$work/asan.o" "$work/base.o" \
         -o "$dir/test" -lcmocka -lpthread
-    timeout 60 "$dir/test" >/dev/null 2>&1 || { echo "killed by AddressSanitizer" && return; }
+    passes "$dir/test" 10000 || { echo "killed by AddressSanitizer" && return; }
     # What only shows when threads meet.
     objects=
     for file in $stepping; do
@@ -141,7 +144,7 @@ try() { # "NUMBER FILE LINE TEXT", by tabs
     printf '%s\t%s:%s\t%s\t->  %s\n' "$verdict" "$file" "$line" \
         "$(sed -n "${line}p" "src/limiter/$file" | sed 's/^ *//')" "$text"
 }
-export -f compile link in_order judge try
+export -f compile link passes tests_of judge try
 
 if [ $# = 0 ]; then
     set -- src/limiter/*.[ch]

@@ -162,14 +162,14 @@ enum level { NO_LIMITER, FULL, EMPTY };
 struct row {
     const char *name, *algorithm;
     uint64_t (*work)(rl_clock_kind kind);
-    rl_clock_kind kind;
-    int threads;
-    enum level level;
     uint64_t align, amount;   /* amount 0: more than can be taken */
     const char *beside;       /* the row of the second ratio, with as many threads */
     double most, most_beside; /* goals; 0: none. Times: */
     double least;             /* and speed, with two threads */
-    int left_out;             /* no such algorithm, or no second processor */
+    rl_clock_kind kind;
+    enum level level;
+    int threads;
+    int left_out; /* no such algorithm, or no second processor */
     double ns[TURNS_MAX], ratio[TURNS_MAX], second[TURNS_MAX];
 };
 

@@ -178,21 +178,55 @@ static void check_twice(struct run *run, rl_status got, size_t refused)
     }
 }
 
+static void check_peek(struct run *run, rl_status want, rl_time want_at, size_t want_refused)
+{
+    static struct member before[MOST];
+    rl_time at = 1;
+    size_t refused = 99;
+
+    memcpy(before, run->member, sizeof before);
+    LAW(run, rl_limiters_peek(run->share, run->count, run->t.now, &at, &refused) == want,
+        "peek says what each says");
+    LAW(run, at == want_at && refused == want_refused, "and when, and who");
+    LAW(run, memcmp(before, run->member, sizeof before) == 0, "peek writes nothing");
+}
+
+static void check_taken(struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        LAW(run, rl_limiter_take(twin_of(run, i), run->share[i].cost, run->t.now, NULL) == RL_OK,
+            "all of them agreed");
+    LAW(run, same_levels(run), "all were taken from");
+    run->seen[SAW_GRANT]++;
+    run->seen[SAW_TWICE] += (uint64_t)run->twice;
+}
+
+static void check_refused(struct run *run, rl_status got, rl_time at, size_t refused)
+{
+    LAW(run, same_levels(run), "none was taken from");
+    run->seen[got == RL_WAIT ? SAW_WAIT : SAW_TOO_LARGE]++;
+    run->seen[refused == 0 ? SAW_FIRST : SAW_LATER_ONE]++;
+    if (got != RL_WAIT || at == RL_NEVER)
+        return;
+    run->t.hint = at;
+    LAW(run, rl_limiters_peek(run->share, run->count, at, NULL, NULL) == RL_OK,
+        "at the time told all agree");
+    LAW(run, rl_limiters_peek(run->share, run->count, at - 1, NULL, NULL) == RL_WAIT,
+        "and not a nanosecond before");
+}
+
 static void decide(struct run *run)
 {
     static struct member before[MOST];
-    rl_time now = run->t.now, want_at, at = 1, peeked_at = 1;
-    size_t want_refused, refused = 99, peeked = 99;
+    rl_time want_at, at = 1;
+    size_t want_refused, refused = 99;
     rl_status want, got;
 
     draw_shares(run);
-    want = ask_each(run, now, &want_at, &want_refused);
+    want = ask_each(run, run->t.now, &want_at, &want_refused);
+    check_peek(run, want, want_at, want_refused);
     memcpy(before, run->member, sizeof before);
-    LAW(run, rl_limiters_peek(run->share, run->count, now, &peeked_at, &peeked) == want,
-        "peek says what each says");
-    LAW(run, peeked_at == want_at && peeked == want_refused, "and when, and who");
-    LAW(run, memcmp(before, run->member, sizeof before) == 0, "peek writes nothing");
-    got = rl_limiters_take(run->share, run->count, now, &at, &refused);
+    got = rl_limiters_take(run->share, run->count, run->t.now, &at, &refused);
     if (want != RL_OK)
         LAW(run, memcmp(before, run->member, sizeof before) == 0, "a refusal writes nothing");
     if (got != want) {
@@ -200,21 +234,10 @@ static void decide(struct run *run)
         return;
     }
     LAW(run, at == want_at && refused == want_refused, "take says when, and who");
-    run->seen[got == RL_OK ? SAW_GRANT : got == RL_WAIT ? SAW_WAIT : SAW_TOO_LARGE]++;
-    run->seen[SAW_TWICE] += got == RL_OK && run->twice;
-    if (got != RL_OK)
-        run->seen[refused == 0 ? SAW_FIRST : SAW_LATER_ONE]++;
-    for (size_t i = 0; i < run->count && got == RL_OK; i++)
-        LAW(run, rl_limiter_take(twin_of(run, i), run->share[i].cost, now, NULL) == RL_OK,
-            "all of them agreed");
-    LAW(run, same_levels(run), "all were taken from, or none");
-    if (got == RL_WAIT && at != RL_NEVER) {
-        run->t.hint = at;
-        LAW(run, rl_limiters_peek(run->share, run->count, at, NULL, NULL) == RL_OK,
-            "at the time told all agree");
-        LAW(run, rl_limiters_peek(run->share, run->count, at - 1, NULL, NULL) == RL_WAIT,
-            "and not a nanosecond before");
-    }
+    if (got == RL_OK)
+        check_taken(run);
+    else
+        check_refused(run, got, at, refused);
 }
 
 static void disturb(struct run *run)

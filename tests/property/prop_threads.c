@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define THREADS 4
-#define ROUND   2000 /* acquires of each thread */
+#define ROUND   UINT64_C(2000) /* acquires of each thread */
 #define START   (1000 * RL_DAY)
 #define WORDS   (1 + 2 * RL_STATE_WORDS_MAX)
 
@@ -33,22 +33,22 @@ enum shape {
 
 struct form {
     const char *algorithm;
-    enum shape shape;
     uint64_t align, amount, bookings;
+    enum shape shape;
     int with_another; /* rl_limiters_take(), with a limiter that lets two in at once */
 };
 
 static const struct form form[] = {
-    { "token_bucket", BUCKET, 0, 7000, 0, 0 },
-    { "token_bucket", BUCKET, 0, 7000, 3, 0 },
-    { "token_bucket", BUCKET, 0, 7000, 0, 1 },
-    { "leaky_meter", BUCKET, 0, 7000, 0, 0 },
-    { "leaky_bucket", OUTFLOW, 0, RL_SECOND, 0, 0 },
-    { "fixed_window", WINDOW, RL_ALIGN_EPOCH, 6000, 0, 0 },
-    { "fixed_window", WINDOW, RL_ALIGN_FIRST, 6000, 0, 0 },
-    { "sliding_window", WINDOW, 0, 6000, 0, 0 },
-    { "sliding_counter", WINDOW, 0, 6000, 0, 0 },
-    { "concurrency", WINDOW, 0, 6000, 0, 0 },
+    { "token_bucket", 0, 7000, 0, BUCKET, 0 },
+    { "token_bucket", 0, 7000, 3, BUCKET, 0 },
+    { "token_bucket", 0, 7000, 0, BUCKET, 1 },
+    { "leaky_meter", 0, 7000, 0, BUCKET, 0 },
+    { "leaky_bucket", 0, RL_SECOND, 0, OUTFLOW, 0 },
+    { "fixed_window", RL_ALIGN_EPOCH, 6000, 0, WINDOW, 0 },
+    { "fixed_window", RL_ALIGN_FIRST, 6000, 0, WINDOW, 0 },
+    { "sliding_window", 0, 6000, 0, WINDOW, 0 },
+    { "sliding_counter", 0, 6000, 0, WINDOW, 0 },
+    { "concurrency", 0, 6000, 0, WINDOW, 0 },
 };
 #define FORMS (sizeof form / sizeof form[0])
 
@@ -110,7 +110,7 @@ static void work(int me)
     uint64_t granted = 0, refused = 0;
     int64_t held = crowd.held[me];
 
-    for (int i = 0; i < ROUND; i++) {
+    for (uint64_t i = 0; i < ROUND; i++) {
         uint64_t cost = 1 + dice(5);
         rl_time now = vclock_now(&crowd.clock);
 
@@ -218,7 +218,8 @@ static void *work_in_rounds(void *arg)
 
     for (uint64_t i = 0; i < crowd.rounds && crowd.wrong == NULL; i++) {
         work(me);
-        if (pthread_barrier_wait(&crowd.barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
+        (void)pthread_barrier_wait(&crowd.barrier);
+        if (me == 0) {
             close_the_books();
             open_the_next_round();
         }

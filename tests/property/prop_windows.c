@@ -85,7 +85,7 @@ static const struct place {
 #define PLACES      (sizeof place / sizeof place[0])
 #define FIRST_YEAR  1990
 #define LAST_YEAR   2040
-#define START_YEARS 20 /* the clock goes on for less than ten years */
+#define START_YEARS UINT64_C(20) /* the clock goes on for less than ten years */
 
 static struct calendar calendar[PLACES];
 static int64_t month_begin[PLACES][(LAST_YEAR - FIRST_YEAR + 2) * 12];

@@ -315,6 +315,31 @@ static void concurrency_comes_back_by_release_only(void **ctx)
     assert_int_equal(remaining(&limiter, RL_DAY), -1);
 }
 
+/* What is in use counts up to the end of the word, and what is shown to the end of its type. */
+static void concurrency_is_counted_to_the_end(void **ctx)
+{
+    rl_limit limit = limit_of("concurrency", 3, RL_SECOND);
+    rl_limiter limiter = started(&limit, 0);
+    rl_time retry_at = 1;
+    rl_level level;
+
+    (void)ctx;
+    rl_limiter_snapshot(&limiter, 5, &level);
+    assert_true(level.full_in == 0 && level.remaining == 3);
+    assert_int_equal(limiter.algorithm->take(&limiter.plan, (uint64_t[]){ 3 }, 1, 5, &retry_at),
+                     RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    rl_limiter_charge(&limiter, 3 + (uint64_t)INT64_MAX, 0);
+    rl_limiter_snapshot(&limiter, 5, &level);
+    assert_true(level.full_in == RL_NEVER && level.remaining == -INT64_MAX);
+    rl_limiter_charge(&limiter, 1, 0);
+    assert_true(remaining(&limiter, 5) == INT64_MIN);
+    rl_limiter_charge(&limiter, UINT64_MAX, 0);
+    assert_true(remaining(&limiter, 5) == INT64_MIN);
+    rl_limiter_charge(&limiter, UINT64_MAX, 0);
+    assert_true(remaining(&limiter, 5) == INT64_MIN);
+}
+
 static void the_outflow_is_constant(void **ctx)
 {
     rl_limit limit = limit_of("leaky_bucket", 10, RL_SECOND);
@@ -521,6 +546,7 @@ int main(void)
         cmocka_unit_test(hours_begin_at_the_full_hour),
         cmocka_unit_test(a_full_log_errs_on_the_safe_side),
         cmocka_unit_test(concurrency_comes_back_by_release_only),
+        cmocka_unit_test(concurrency_is_counted_to_the_end),
         cmocka_unit_test(the_outflow_is_constant),
         cmocka_unit_test(limiters_start_as_full_as_asked),
         cmocka_unit_test(a_change_carries_units_or_the_share),

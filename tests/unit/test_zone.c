@@ -472,8 +472,11 @@ static void a_damaged_file_is_refused(void **ctx)
     static const char rule[] = "AAA0BBB,M3.5.0/1,M10.5.0";
     struct file whole = file_of(change, 3, rule), f;
     uint64_t zone[RL__ZONE_WORDS];
-    size_t second = 44 + 2 * 5 + 3 * 6 + 5 + 3 * 8 + 2 + 1; /* where the second block begins */
-    size_t index = second + 44 + 3 * 8, type = index + 3;
+    enum {
+        SECOND = 44 + 2 * 5 + 3 * 6 + 5 + 3 * 8 + 2 + 1,
+        TIMES = SECOND + 44
+    }; /* the second block */
+    size_t second = SECOND, index = TIMES + 3 * 8, type = index + 3;
 
     (void)ctx;
     assert_memory_equal(whole.byte + second, "TZif", 4);
