@@ -84,8 +84,8 @@ static const struct place {
 };
 #define PLACES      (sizeof place / sizeof place[0])
 #define FIRST_YEAR  1990
-#define LAST_YEAR   2040
-#define START_YEARS UINT64_C(20) /* the clock goes on for less than ten years */
+#define LAST_YEAR   2012
+#define START_YEARS UINT64_C(8) /* the clock goes on for less than ten years */
 
 static struct calendar calendar[PLACES];
 static int64_t month_begin[PLACES][(LAST_YEAR - FIRST_YEAR + 2) * 12];
@@ -301,6 +301,10 @@ static void check_snapshot(struct run *run)
     rl_limiter_snapshot(&run->limiter, run->t.now, &now);
     LAW(run, now.remaining == left, "what is shown is there");
     LAW(run, now.limit == run->limit.amount && now.burst == run->limit.amount, "and of what");
+    LAW(run,
+        (now.full_in == 0) ==
+            (ref_used(&run->model, run->t.now) <= 0 && !ref_is_ahead(&run->model, run->t.now)),
+        "full is where nothing is used, and nowhere else");
     if (now.full_in != RL_NEVER && now.full_in > 0) {
         rl_limiter_snapshot(&run->limiter, run->t.now + now.full_in, &later);
         LAW(run, later.full_in == 0 && later.remaining == (int64_t)later.burst, "full when told");
@@ -318,6 +322,11 @@ static void settle(struct run *run, uint64_t amount)
 
     if (at > now)
         at = now;
+    if (roll(&run->t, 4) == 0 && ref_used(&run->model, now) <= (int64_t)run->limit.amount) {
+        rl_limiter_settle(&run->limiter, 3, amount + 3, at, now); /* it was more */
+        ref_charge(&run->model, amount, now);
+        return;
+    }
     if (ref_counts(&run->model, at, now))
         ref_give_back(&run->model, amount, now);
     else

@@ -497,6 +497,73 @@ static void ten_years_bring_no_drift(void **ctx)
     }
 }
 
+/* More units than a word counts are as many as it counts: none becomes few by wrapping. */
+static void sums_saturate(void **ctx)
+{
+    static const struct {
+        const char *algorithm;
+        uint64_t align;
+    } row[] = { { "fixed_window", RL_ALIGN_EPOCH },
+                { "fixed_window", RL_ALIGN_FIRST },
+                { "sliding_window", 0 },
+                { "sliding_counter", 0 } };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        for (rl_duration later = 0; later <= 20 * RL_SECOND; later += 20 * RL_SECOND) {
+            rl_limit limit = limit_of(row[i].algorithm, RL_AMOUNT_MAX, 100 * RL_SECOND);
+            rl_limiter limiter;
+            rl_time retry_at = 1;
+
+            limit.align = row[i].align;
+            limiter = started(&limit, NOW);
+            rl_limiter_charge(&limiter, UINT64_MAX, NOW);
+            rl_limiter_charge(&limiter, 5, NOW + later);
+            rl_limiter_charge(&limiter, 5, NOW + later);
+            assert_true(remaining(&limiter, NOW + later) == INT64_MIN);
+            assert_int_equal(rl_limiter_take(&limiter, 1, NOW + later, &retry_at), RL_WAIT);
+            assert_true(retry_at >= NOW + 100 * RL_SECOND);
+            if (i >= 2) { /* the others carry it on */
+                assert_true(retry_at <= NOW + 110 * RL_SECOND);
+                assert_int_equal(remaining(&limiter, retry_at),
+                                 (int64_t)RL_AMOUNT_MAX - (later > 0 ? 10 : 0));
+            }
+        }
+}
+
+/* What would be back after the last moment is never back. */
+static void time_has_an_end(void **ctx)
+{
+    static const struct {
+        const char *algorithm;
+        uint64_t align;
+    } row[] = { { "fixed_window", RL_ALIGN_EPOCH },
+                { "fixed_window", RL_ALIGN_FIRST },
+                { "sliding_window", 0 },
+                { "sliding_counter", 0 } };
+    static const rl_duration period[] = { 7, 20, RL_MINUTE, 30 * RL_DAY };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        for (size_t k = 0; k < 4; k++)
+            for (rl_time now = UINT64_MAX - 3; now != 0; now++) {
+                rl_limit limit = limit_of(row[i].algorithm, 5, period[k]);
+                rl_limiter limiter;
+                rl_time retry_at = 1;
+                rl_level level;
+
+                limit.align = row[i].align;
+                limiter = started(&limit, now - 1);
+                assert_int_equal(rl_limiter_take(&limiter, 5, now - 1, NULL), RL_OK);
+                assert_int_equal(rl_limiter_take(&limiter, 1, now - 1, &retry_at), RL_WAIT);
+                assert_true(retry_at > now - 1);
+                rl_limiter_snapshot(&limiter, now - 1, &level);
+                assert_true(level.full_in > 0);
+                if (i >= 1)
+                    assert_true(retry_at == RL_NEVER && level.full_in == RL_NEVER);
+            }
+}
+
 static void limits_go_to_their_ends(void **ctx)
 {
     static const char *const name[] = { "token_bucket", "leaky_meter",    "leaky_bucket",
@@ -551,6 +618,8 @@ int main(void)
         cmocka_unit_test(limiters_start_as_full_as_asked),
         cmocka_unit_test(a_change_carries_units_or_the_share),
         cmocka_unit_test(ten_years_bring_no_drift),
+        cmocka_unit_test(sums_saturate),
+        cmocka_unit_test(time_has_an_end),
         cmocka_unit_test(limits_go_to_their_ends),
     };
     return cmocka_run_group_tests_name("windows", tests, NULL, NULL);
