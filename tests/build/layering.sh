@@ -14,7 +14,7 @@ BEGIN {
     for (i in pairs) { split(pairs[i], pair, "="); rank[pair[1]] = pair[2] + 0 }
     # A public header belongs to a layer, too; those not named here are types that everybody shares.
     header["limiter.h"] = 1; header["provider.h"] = 2; header["llmrl.h"] = 2; header["retry.h"] = 2; header["breaker.h"] = 2
-    header["queue.h"] = 4; header["config.h"] = 6; header["http.h"] = 7
+    header["queue.h"] = 4; header["batch.h"] = 4; header["pool.h"] = 4; header["config.h"] = 6; header["http.h"] = 7
     # Foreign headers, and the folders that may know them.
     foreign["cjson/"] = " provider context cli "; foreign["curl/"] = " http "
     foreign["microhttpd.h"] = " cli "; foreign["hiredis/"] = " store "

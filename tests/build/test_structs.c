@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The layout of public structs: what a caller compiled in must fit every later library. */
 #include <llmrl/breaker.h>
+#include <llmrl/batch.h>
 #include <llmrl/config.h>
 #include <llmrl/http.h>
 #include <llmrl/limiter.h>
@@ -114,6 +115,15 @@ NO_PADDING(rl_breaker_event, 9 * sizeof(uint64_t));
 NO_PADDING(rl_breaker_status, sizeof(size_t) + 13 * sizeof(uint64_t));
 _Static_assert(sizeof(rl_breaker) == 2048 && sizeof(rl_breaker_ticket) == 32,
                "a breaker and a ticket are what callers compiled in");
+NO_PADDING(rl_batch, OF(rl_batch, batcher) + OF(rl_batch, id) + OF(rl_batch, items) +
+                         OF(rl_batch, count) + OF(rl_batch, tokens));
+NO_PADDING(rl_batcher_options,
+           OF(rl_batcher_options, size) + OF(rl_batcher_options, hooks) +
+               OF(rl_batcher_options, run) + OF(rl_batcher_options, ended) +
+               OF(rl_batcher_options, user) + OF(rl_batcher_options, max_items) +
+               OF(rl_batcher_options, max_tokens) + OF(rl_batcher_options, max_wait) +
+               OF(rl_batcher_options, max_in_flight) + OF(rl_batcher_options, max_waiting) +
+               OF(rl_batcher_options, max_waiting_tokens));
 NO_PADDING(rl_http_options,
            OF(rl_http_options, size) + OF(rl_http_options, base_url) +
                OF(rl_http_options, provider) + OF(rl_http_options, dialect) +
@@ -149,6 +159,7 @@ static void every_init_sets_the_size_and_nothing_else(void **state)
     INIT_SETS_ONLY_SIZE(rl_retry_policy, RL_RETRY_POLICY_INIT);
     INIT_SETS_ONLY_SIZE(rl_retry_budget_options, RL_RETRY_BUDGET_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_breaker_options, RL_BREAKER_OPTIONS_INIT);
+    INIT_SETS_ONLY_SIZE(rl_batcher_options, RL_BATCHER_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_options, RL_HTTP_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_call, RL_HTTP_CALL_INIT);
 }
