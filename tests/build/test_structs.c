@@ -6,6 +6,7 @@
 #include <llmrl/http.h>
 #include <llmrl/limiter.h>
 #include <llmrl/llmrl.h>
+#include <llmrl/pool.h>
 #include <llmrl/queue.h>
 
 #include <setjmp.h>
@@ -124,6 +125,14 @@ NO_PADDING(rl_batcher_options,
                OF(rl_batcher_options, max_tokens) + OF(rl_batcher_options, max_wait) +
                OF(rl_batcher_options, max_in_flight) + OF(rl_batcher_options, max_waiting) +
                OF(rl_batcher_options, max_waiting_tokens));
+NO_PADDING(rl_slot, OF(rl_slot, pool) + OF(rl_slot, id));
+NO_PADDING(rl_pool_options, OF(rl_pool_options, size) + OF(rl_pool_options, hooks) +
+                                OF(rl_pool_options, slots) + OF(rl_pool_options, kind) +
+                                OF(rl_pool_options, min_slots) + OF(rl_pool_options, max_slots) +
+                                OF(rl_pool_options, lease) + OF(rl_pool_options, max_waiting));
+NO_PADDING(rl_pool_state, sizeof(size_t) + 7 * sizeof(uint64_t));
+NO_PADDING(rl_pool_holder,
+           OF(rl_pool_holder, owner) + OF(rl_pool_holder, age) + OF(rl_pool_holder, expires));
 NO_PADDING(rl_http_options,
            OF(rl_http_options, size) + OF(rl_http_options, base_url) +
                OF(rl_http_options, provider) + OF(rl_http_options, dialect) +
@@ -160,6 +169,8 @@ static void every_init_sets_the_size_and_nothing_else(void **state)
     INIT_SETS_ONLY_SIZE(rl_retry_budget_options, RL_RETRY_BUDGET_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_breaker_options, RL_BREAKER_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_batcher_options, RL_BATCHER_OPTIONS_INIT);
+    INIT_SETS_ONLY_SIZE(rl_pool_options, RL_POOL_OPTIONS_INIT);
+    INIT_SETS_ONLY_SIZE(rl_pool_state, RL_POOL_STATE_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_options, RL_HTTP_OPTIONS_INIT);
     INIT_SETS_ONLY_SIZE(rl_http_call, RL_HTTP_CALL_INIT);
 }

@@ -9,7 +9,7 @@
  *     21 22 23 24 test_breaker: row_*
  *     20 test_queue: each grant looks at the whole order anew; bounds and expiry are there, too
  *     29 test_retry: row_29_*; test_classify for each name and status
- *     36 test_batch
+ *     35 test_pool   36 test_batch
  *     37 test_config: unknown keys, duplicates and contradictions are refused
  *
  * Answered by the design: 38, as built-in tables are starting values and answers win. Of parts that
