@@ -214,6 +214,14 @@ static void go_on(struct rl__adaptive *a, int may_grow)
         begin_probe(a);
 }
 
+/* With as few as there may be, no latency is of our making. */
+static void believe_floor(struct rl__adaptive *a, rl_duration latency)
+{
+    a->baseline = latency;
+    a->doubling = 1;
+    go_on(a, 1);
+}
+
 static void judge(struct rl__adaptive *a, rl_time now)
 {
     rl_duration latency = trimmed_mean(a);
@@ -227,6 +235,8 @@ static void judge(struct rl__adaptive *a, rl_time now)
         may_grow = !is_above(a, latency, GROW_UP_TO);
         if (!may_grow && a->cut_at != 0 && !is_helped(a, latency))
             doubt(a, latency);
+        else if (!may_grow && a->window == a->min)
+            believe_floor(a, latency);
         else if (is_above(a, latency, CUT_ABOVE))
             cut_for_latency(a, latency);
         else

@@ -18,7 +18,7 @@
 #define CALLS 1024
 
 /* What the phases may take to settle, and how long they are watched then, in units. */
-#define SETTLE 150
+#define SETTLE 100
 #define WATCH  200
 
 enum spread { EVEN, BY_HALF, WILD, SPREADS };
@@ -219,7 +219,7 @@ static void note(struct score *score, const struct result *result)
 static void judge(struct sim *sim, struct score *score, const char *phase, uint64_t settle)
 {
     struct result result = watch(sim, settle, WATCH);
-    uint64_t least = sim->spread == WILD ? 60 : 95, most = sim->spread == WILD ? 300 : 200;
+    uint64_t least = sim->spread == WILD ? 60 : 95, most = sim->spread == WILD ? 300 : 210;
 
     note(score, &result);
     if (result.throughput < least || result.latency > most) {

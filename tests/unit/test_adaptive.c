@@ -198,6 +198,21 @@ static void at_the_floor_it_is_taken_back_at_once(void **state)
     assert_true(bench.adaptive.baseline == 3 * RL_SECOND);
 }
 
+/* Alone, slow is what the server is; from there it doubles again. */
+static void at_the_floor_every_latency_is_the_baseline(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, 1, 100, 1);
+    (void)epoch(&bench, RL_SECOND, 1);
+    bench.adaptive.doubling = 0;
+    bench.adaptive.window = 1;
+    assert_int_equal(epoch(&bench, 3 * RL_SECOND, 1), 2);
+    assert_true(bench.adaptive.baseline == 3 * RL_SECOND);
+    assert_int_equal(epoch(&bench, 3 * RL_SECOND, 1), 4);
+}
+
 static void a_baseline_is_measured_again(void **state)
 {
     struct bench bench;
@@ -228,6 +243,7 @@ int main(void)
         cmocka_unit_test(one_that_hangs_says_nothing),
         cmocka_unit_test(a_cut_that_does_not_help_is_taken_back),
         cmocka_unit_test(at_the_floor_it_is_taken_back_at_once),
+        cmocka_unit_test(at_the_floor_every_latency_is_the_baseline),
         cmocka_unit_test(a_baseline_is_measured_again),
     };
     return cmocka_run_group_tests_name("adaptive", tests, NULL, NULL);
