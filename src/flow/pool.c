@@ -153,9 +153,7 @@ static rl_status try_locked(rl_pool *pool, uint64_t owner, rl_time now, uint64_t
 {
     if (pool->locked.closed)
         return RL_E_CLOSED;
-    rl__pool_serve(pool, now); /* a lease may have ended for those who wait */
-    if (pool->locked.first != NULL)
-        return RL_WAIT;
+    rl__pool_serve(pool, now); /* whoever waits still after this, there is no slot for him */
     return rl__slots_take(pool->locked.slots, owner, pool->lease, now, id);
 }
 

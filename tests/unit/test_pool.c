@@ -168,6 +168,27 @@ static void a_lease_that_is_renewed_goes_on(void **state)
     end(pool);
 }
 
+/* The clock went back: whose lease ends first is not who took last. */
+static void the_lease_that_ends_first_is_taken_back_first(void **state)
+{
+    rl_pool *pool = make(2, 10 * RL_SECOND);
+    rl_slot late, early, slot;
+    rl_time retry_at;
+
+    (void)state;
+    assert_int_equal(try_as(pool, 1, &late), RL_OK);
+    memory.clock.now -= 50 * RL_SECOND;
+    assert_int_equal(try_as(pool, 2, &early), RL_OK);
+    assert_int_equal(rl_pool_try_acquire(pool, 3, memory.clock.now, &slot, &retry_at), RL_WAIT);
+    assert_true(retry_at == START - 40 * RL_SECOND);
+    memory.clock.now = retry_at;
+    assert_int_equal(try_as(pool, 3, &slot), RL_OK);
+    assert_int_equal(release(&early), RL_E_ENDED);
+    assert_int_equal(release(&late), RL_OK);
+    assert_int_equal(release(&slot), RL_OK);
+    end(pool);
+}
+
 static void an_owner_known_to_be_dead_is_evicted(void **state)
 {
     rl_pool *pool = make(3, 0);
@@ -580,6 +601,35 @@ static void who_asks_without_waiting_passes_nobody(void **state)
     rl_pool_free(crowd.pool);
 }
 
+/* Nor does he where a lease has ended that the one who waits does not know of yet. */
+static void a_lease_that_has_ended_is_for_who_waits(void **state)
+{
+    rl_pool_options options = RL_POOL_OPTIONS_INIT;
+    rl_pool_state now = RL_POOL_STATE_INIT;
+    struct vclock clock = { .now = START };
+    rl_hooks hooks = vclock_hooks(&clock);
+    struct crowd crowd = { .seed = 1 };
+    struct waiting one = { .crowd = &crowd };
+    rl_slot slot;
+
+    (void)state;
+    hooks.sleep_until = NULL;
+    options.hooks = &hooks;
+    options.slots = 1;
+    options.lease = 10 * RL_SECOND;
+    assert_int_equal(rl_pool_new(&options, &crowd.pool), RL_OK);
+    assert_int_equal(rl_pool_try_acquire(crowd.pool, 1, START, &slot, NULL), RL_OK);
+    assert_int_equal(pthread_create(&one.thread, NULL, wait_once, &one), 0);
+    do {
+        assert_int_equal(rl_pool_state_get(crowd.pool, START, &now), RL_OK);
+    } while (now.waiting != 1);
+    assert_int_equal(rl_pool_try_acquire(crowd.pool, 1, START + options.lease, &slot, NULL),
+                     RL_WAIT);
+    join(&one, 1);
+    assert_int_equal(one.status, RL_OK);
+    rl_pool_free(crowd.pool);
+}
+
 static void freeing_lets_all_who_wait_go(void **state)
 {
     struct waiting one[4];
@@ -616,6 +666,7 @@ int main(void)
         cmocka_unit_test(a_dead_holders_slot_comes_back_to_the_next_who_asks),
         cmocka_unit_test(who_waits_gets_it_at_the_end_of_the_lease),
         cmocka_unit_test(a_lease_that_is_renewed_goes_on),
+        cmocka_unit_test(the_lease_that_ends_first_is_taken_back_first),
         cmocka_unit_test(an_owner_known_to_be_dead_is_evicted),
         cmocka_unit_test(resizing_takes_nobodys_slot),
         cmocka_unit_test(growing_without_memory_changes_nothing),
@@ -627,6 +678,7 @@ int main(void)
         cmocka_unit_test(never_more_than_there_are),
         cmocka_unit_test(those_who_wait_are_served_in_order),
         cmocka_unit_test(who_asks_without_waiting_passes_nobody),
+        cmocka_unit_test(a_lease_that_has_ended_is_for_who_waits),
         cmocka_unit_test(freeing_lets_all_who_wait_go),
         cmocka_unit_test(a_larger_pool_serves_those_who_wait),
     };
