@@ -113,7 +113,7 @@ rl_status rl__read_short_limit(struct rl__reader *reader, const cJSON *value, vo
 {
     struct rl__limits_target *into = target;
     struct rl__limit_setting *setting;
-    uint64_t amount;
+    uint64_t amount = 0;
     rl_status st = rl__read_integer(reader, value, 0, RL_AMOUNT_MAX, &amount);
 
     if (st != RL_OK)
@@ -143,7 +143,7 @@ rl_status rl__read_money_limit(struct rl__reader *reader, const cJSON *value, vo
 {
     struct rl__limits_target *into = target;
     struct rl__limit_setting *setting;
-    uint64_t amount;
+    uint64_t amount = 0;
     rl_status st = read_dollars(reader, value, &amount);
 
     if (st != RL_OK)
@@ -168,7 +168,7 @@ rl_status rl__read_concurrency(struct rl__reader *reader, const cJSON *value, vo
 {
     struct rl__limits_target *into = target;
     struct rl__limit_setting *setting;
-    uint64_t amount;
+    uint64_t amount = 0;
     rl_status st = rl__read_integer(reader, value, 0, 1000000, &amount);
 
     if (st != RL_OK)
@@ -426,25 +426,44 @@ static rl_status read_limit_zone(struct rl__reader *reader, const cJSON *value, 
     return read_zone(reader, value, e->into->config->env, &e->setting->zone);
 }
 
-/* "09:30" or "09:30:15" */
+/* Two digits; 100: none. */
+static unsigned two_digits(const char *text)
+{
+    if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
+        return 100;
+    return (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0');
+}
+
+/* "09:30" or "09:30:15", in seconds; RL_NEVER: neither. */
+static uint64_t parse_time_of_day(const char *text)
+{
+    size_t length = strlen(text);
+    unsigned hour, minute, second = 0;
+
+    if ((length != 5 && length != 8) || text[2] != ':' || (length == 8 && text[5] != ':'))
+        return RL_NEVER;
+    hour = two_digits(text);
+    minute = two_digits(text + 3);
+    if (length == 8)
+        second = two_digits(text + 6);
+    if (hour > 23 || minute > 59 || second > 59)
+        return RL_NEVER;
+    return hour * UINT64_C(3600) + minute * UINT64_C(60) + second;
+}
+
 static rl_status read_day_start(struct rl__reader *reader, const cJSON *value, void *target)
 {
     struct element *e = target;
-    unsigned hour = 24, minute = 60, second = 0;
-    char more;
+    uint64_t seconds;
     const char *text;
     rl_status st = rl__read_name(reader, value, &text);
-    int fields;
 
     if (st != RL_OK)
         return st;
-    fields = sscanf(text, "%2u:%2u:%2u%c", &hour, &minute, &second, &more);
-    if (fields < 2 || fields > 3 || strlen(text) != (fields == 2 ? 5u : 8u) || hour > 23 ||
-        minute > 59 || second > 59)
+    if ((seconds = parse_time_of_day(text)) == RL_NEVER)
         return rl__reader_fail(reader, "must be a time of day like \"09:30\"");
     e->setting->shaped = 1;
-    e->setting->limit.day_start =
-        (hour * UINT64_C(3600) + minute * UINT64_C(60) + second) * RL_SECOND;
+    e->setting->limit.day_start = seconds * RL_SECOND;
     return RL_OK;
 }
 

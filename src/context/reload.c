@@ -128,7 +128,8 @@ static rl_status copy_zone(struct reload *r, struct change *change)
 static rl_status prepare_one(struct reload *r, struct change *like,
                              const struct rl__limit_setting *setting)
 {
-    struct change *change;
+    struct rl__entry *after = NULL;
+    struct change *change = NULL;
     rl_status st;
 
     like->before = entry_for(like->scope, setting);
@@ -139,11 +140,12 @@ static rl_status prepare_one(struct reload *r, struct change *like,
     if (change->stays)
         return copy_zone(r, change);
     st = rl__entry_new(&r->rl->env, &setting->rule, &change->limit, RL_SOURCE_CONFIG,
-                       change->limit.algorithm == NULL ? 0 : r->now, &change->after);
+                       change->limit.algorithm == NULL ? 0 : r->now, &after);
     if (st != RL_OK)
         return st;
-    change->after->period = setting->limit.period;
-    change->after->configured = setting->limit.amount;
+    after->period = setting->limit.period;
+    after->configured = setting->limit.amount;
+    change->after = after;
     return RL_OK;
 }
 
@@ -479,6 +481,7 @@ rl_status rl_config_reload(rl_context *rl, const char *path, const char *json, c
 
 /* ---- patches ---- */
 
+/* NOLINTBEGIN(misc-no-recursion) as deep as the patch, whose depth cJSON bounds */
 /* RFC 7396: objects merge, null takes away, all else replaces. The caller's `target` is changed or
  * replaced; NULL: out of memory, and it is freed. */
 static cJSON *merge(cJSON *target, const cJSON *patch)
@@ -509,6 +512,7 @@ static cJSON *merge(cJSON *target, const cJSON *patch)
     }
     return target;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static rl_status merged_text(const char *before, const cJSON *patch, char **out)
 {

@@ -40,7 +40,7 @@ static rl_status start_limiter(struct rl__env *env, struct rl__entry *entry, rl_
 
     if (st != RL_OK)
         return st;
-    if ((st = rl_limiter_init(&entry->limiter, &entry->limit, now)) == RL_OK)
+    if (rl_limiter_init(&entry->limiter, &entry->limit, now) == RL_OK)
         return RL_OK;
     if ((entry->words = rl__alloc_zeroed(env, count, sizeof *entry->words)) == NULL)
         return RL_E_NOMEM;

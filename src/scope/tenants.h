@@ -29,6 +29,7 @@ enum rl__tenant_kind { RL__ORGANISATION, RL__API_KEY, RL__USER, RL__TENANT_KINDS
 struct rl__tier_limit {
     struct rl__rule rule;
     rl_limit limit;
+    char *zone; /* owned copy of limit.zone; NULL: none */
     struct rl__made made;
     size_t first; /* word of a record */
     rl_time since;

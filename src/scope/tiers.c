@@ -12,7 +12,7 @@
 static void free_limits(struct rl__env *env, struct rl__tier *tier)
 {
     for (size_t i = 0; i < tier->count; i++)
-        rl__free(env, (void *)(uintptr_t)tier->limit[i].limit.zone);
+        rl__free(env, tier->limit[i].zone);
     rl__free(env, tier->limit);
 }
 
@@ -126,8 +126,8 @@ static rl_status plan_limit(struct rl__env *env, struct rl__tier_limit *limit, r
 
     if (st != RL_OK || zone == NULL)
         return st;
-    limit->limit.zone = rl__copy_text(env, zone, strlen(zone));
-    return limit->limit.zone == NULL ? RL_E_NOMEM : RL_OK;
+    limit->limit.zone = limit->zone = rl__copy_text(env, zone, strlen(zone));
+    return limit->zone == NULL ? RL_E_NOMEM : RL_OK;
 }
 
 rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const struct rl__rule *rule,
@@ -144,7 +144,7 @@ rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const st
         return st;
     fresh.first = tier->words;
     if (tier->words + fresh.made.words > RL__TENANT_WORDS_MAX) {
-        rl__free(set->env, (void *)(uintptr_t)fresh.limit.zone);
+        rl__free(set->env, fresh.zone);
         return RL_E_TABLE_FULL;
     }
     tier->words += fresh.made.words;
