@@ -266,6 +266,5 @@ uint64_t rl_estimate_tokens(const rl_context *rl, const char *model, const char 
                             size_t length)
 {
     (void)rl; /* a model's own calibration is applied at the reservation */
-    (void)model;
-    return text == NULL ? 0 : rl__estimate_tokens(text, length);
+    return text == NULL ? 0 : rl__estimate_tokens(rl__vocabulary_of(model), text, length);
 }

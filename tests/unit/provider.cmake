@@ -8,6 +8,9 @@ llmrl_test(test_usage ${CMAKE_CURRENT_LIST_DIR}/test_usage.c)
 llmrl_test(test_classify ${CMAKE_CURRENT_LIST_DIR}/test_classify.c)
 llmrl_test(test_dialects ${CMAKE_CURRENT_LIST_DIR}/test_dialects.c)
 llmrl_test(test_estimate ${CMAKE_CURRENT_LIST_DIR}/test_estimate.c)
+target_include_directories(test_estimate PRIVATE ${PROJECT_SOURCE_DIR}/tests/estimate)
+target_compile_definitions(test_estimate PRIVATE
+    LLMRL_ESTIMATE_SAMPLES="${PROJECT_SOURCE_DIR}/tests/estimate/samples")
 llmrl_test(test_corpus ${PROJECT_SOURCE_DIR}/tests/integration/test_corpus.c)
 target_compile_definitions(test_corpus PRIVATE
     LLMRL_CORPUS_OWN="${PROJECT_SOURCE_DIR}/tests/corpus"
