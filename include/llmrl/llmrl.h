@@ -25,6 +25,7 @@
 
 #include <llmrl/base.h>
 #include <llmrl/breaker.h>
+#include <llmrl/estimate.h>
 #include <llmrl/limiter.h>
 #include <llmrl/provider.h>
 #include <llmrl/retry.h>
@@ -34,6 +35,18 @@ extern "C" {
 #endif
 
 typedef struct rl_context rl_context;
+
+/**
+ * Counts the tokens of a text with a tokenizer of your own; rl_estimate_tokens() asks it.
+ *
+ * @param model   not NULL; "" where none was named. Borrowed for the call, as is the text.
+ * @param text    not NULL; `length` bytes, not terminated, perhaps no UTF-8.
+ * @return        the tokens; RL_NEVER: this model is not yours, so it is estimated.
+ *
+ * Called from any thread that calls rl_estimate_tokens(), from several at once, and with no lock
+ * held. It must not call into the context that it was asked by.
+ */
+typedef uint64_t rl_token_counter(void *user, const char *model, const char *text, size_t length);
 
 /** Everything has a default; zero means the default. */
 typedef struct rl_options {
@@ -51,7 +64,9 @@ typedef struct rl_options {
      * would do (an rl_action) and gives what to do. It cannot lift a bound. Called by whoever
      * reports an answer, no lock held; it must not call the context. NULL: nobody is asked. */
     uint64_t (*classify)(void *user, const rl_retry_result *result, uint64_t action);
-    void *classify_user; /* borrowed until rl_close() */
+    void *classify_user;            /* borrowed until rl_close() */
+    rl_token_counter *count_tokens; /* a tokenizer of your own; NULL: estimates */
+    void *count_tokens_user;        /* handed to it; must live as long as the context */
 } rl_options;
 
 static inline rl_options rl_options_init_(void)
@@ -212,9 +227,16 @@ RL_API rl_status rl_settle(rl_context *rl, rl_permit *permit, const rl_usage *us
 RL_API rl_status rl_cancel(rl_context *rl, rl_permit *permit);
 
 /**
- * Estimates the tokens in a text: by bytes and script, rather too many than too few. Never reads
- * past `length`; invalid UTF-8 counts byte by byte.
- * @param rl, model  may be NULL.
+ * Estimates the tokens in a text, by the script it is written in and the family of the model, or
+ * asks options.count_tokens. Rather too many than too few: README says how near it comes. Never
+ * reads past `length`; invalid UTF-8 counts byte by byte. An estimate is never more than a token
+ * per byte, and 0 for an empty text only. Images, and what messages and tools cost beside their
+ * texts: estimate.h.
+ *
+ * @param rl     NULL: without a tokenizer of yours.
+ * @param model  as in a request; NULL or not known: the highest of all families.
+ * @param text   NULL: 0.
+ * Threads: any.  Blocks: no.  Allocates: no.  Since: 0.1.
  */
 RL_API uint64_t rl_estimate_tokens(const rl_context *rl, const char *model, const char *text,
                                    size_t length);

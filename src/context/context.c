@@ -99,6 +99,8 @@ rl_status rl_open(const rl_options *options, rl_context **out)
     rl->env = env;
     rl->classify = own.classify;
     rl->classify_user = own.classify_user;
+    rl->count_tokens = own.count_tokens;
+    rl->count_tokens_user = own.count_tokens_user;
     if ((st = start(rl, &own)) != RL_OK) {
         if (st == RL_E_NOMEM)
             (void)fail(&own, st, rl_status_text(st));

@@ -32,6 +32,8 @@ struct rl__party {
 
 struct rl_context {
     struct rl__env env;
+    rl_token_counter *count_tokens; /* the user's; NULL: none */
+    void *count_tokens_user;
     struct rl__config *config;  /* in force: rl__settings(). Older ones behind it, until the end */
     struct rl__mutex reloading; /* one change of the configuration at a time */
     struct rl__registry registry;

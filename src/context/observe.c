@@ -5,7 +5,6 @@
 #include "base/arith.h"
 #include "base/sized.h"
 #include "flow/verdict.h"
-#include "provider/estimate.h"
 #include "provider/learn.h"
 
 #include <string.h>
@@ -260,11 +259,4 @@ rl_status rl_settle(rl_context *rl, rl_permit *permit, const rl_usage *usage)
 rl_status rl_cancel(rl_context *rl, rl_permit *permit)
 {
     return end(rl, permit, NULL);
-}
-
-uint64_t rl_estimate_tokens(const rl_context *rl, const char *model, const char *text,
-                            size_t length)
-{
-    (void)rl; /* a model's own calibration is applied at the reservation */
-    return text == NULL ? 0 : rl__estimate_tokens(rl__vocabulary_of(model), text, length);
 }

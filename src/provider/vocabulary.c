@@ -158,9 +158,9 @@ static int begins(const char *text, const char *part)
     return 1;
 }
 
-static int contains(const char *model, const char *part)
+int rl__model_named(const char *model, const char *part)
 {
-    for (size_t i = 0; model[i] != '\0'; i++)
+    for (size_t i = 0; model != NULL && model[i] != '\0'; i++)
         if ((i == 0 || is_joint(model[i - 1])) && begins(model + i, part))
             return 1;
     return 0;
@@ -168,8 +168,8 @@ static int contains(const char *model, const char *part)
 
 enum rl__vocabulary rl__vocabulary_of(const char *model)
 {
-    for (size_t i = 0; model != NULL && i < sizeof name / sizeof name[0]; i++)
-        if (contains(model, name[i].part))
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++)
+        if (rl__model_named(model, name[i].part))
             return name[i].family;
     return RL__ANY;
 }

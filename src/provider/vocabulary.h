@@ -23,6 +23,8 @@ enum rl__vocabulary {
 /* By parts of the name, without regard to case, where a part begins: "openai/gpt-4o-mini",
  * "us.anthropic.claude-3-5-sonnet", "Meta-Llama-3.1-70B". NULL: RL__ANY. */
 enum rl__vocabulary rl__vocabulary_of(const char *model);
+/* Whether `part`, in small letters, begins at a part of the name; '-' in it stands for '.' too. */
+int rl__model_named(const char *model, const char *part);
 
 /* 1/25600 tokens that `makeup` comes to. */
 #define RL__TOKEN UINT64_C(25600)

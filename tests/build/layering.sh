@@ -13,7 +13,7 @@ BEGIN {
     split("base=0 limiter=1 scope=2 store=2 provider=3 flow=4 monitor=5 context=6", pairs, " ")
     for (i in pairs) { split(pairs[i], pair, "="); rank[pair[1]] = pair[2] + 0 }
     # A public header belongs to a layer, too; those not named here are types that everybody shares.
-    header["limiter.h"] = 1; header["provider.h"] = 2; header["llmrl.h"] = 2; header["retry.h"] = 2; header["breaker.h"] = 2
+    header["limiter.h"] = 1; header["provider.h"] = 2; header["llmrl.h"] = 2; header["retry.h"] = 2; header["breaker.h"] = 2; header["estimate.h"] = 2
     header["queue.h"] = 4; header["batch.h"] = 4; header["pool.h"] = 4; header["config.h"] = 6; header["http.h"] = 7
     # Foreign headers, and the folders that may know them.
     foreign["cjson/"] = " provider context cli "; foreign["curl/"] = " http "

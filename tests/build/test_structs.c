@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The layout of public structs: what a caller compiled in must fit every later library. */
-#include <llmrl/breaker.h>
 #include <llmrl/batch.h>
+#include <llmrl/breaker.h>
 #include <llmrl/config.h>
 #include <llmrl/http.h>
 #include <llmrl/limiter.h>
@@ -59,7 +59,11 @@ NO_PADDING(rl_options, OF(rl_options, size) + OF(rl_options, config_path) +
                            OF(rl_options, config_json) + OF(rl_options, hooks) +
                            OF(rl_options, error) + OF(rl_options, error_size) +
                            OF(rl_options, algorithms) + OF(rl_options, classify) +
-                           OF(rl_options, classify_user));
+                           OF(rl_options, classify_user) + OF(rl_options, count_tokens) +
+                           OF(rl_options, count_tokens_user));
+NO_PADDING(rl_prompt_parts, OF(rl_prompt_parts, size) + OF(rl_prompt_parts, messages) +
+                                OF(rl_prompt_parts, tools) + OF(rl_prompt_parts, properties) +
+                                OF(rl_prompt_parts, enum_values));
 NO_PADDING(rl_request,
            OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
                OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +
