@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "base/sized.h"
+#include "provider/calibration.h"
 
 #include <string.h>
 
@@ -36,13 +37,14 @@ static void read_times(const rl_context *rl, const rl_request *request, rl_time 
 static struct rl__cost cost_of(const struct rl__traits *traits, const struct rl__lane *lane,
                                const rl_request *request)
 {
-    uint64_t ratio = rl__load(&lane->input_ratio);
+    struct rl__calibration own = rl__calibration_of(traits, lane, request->max_output_tokens);
     struct rl__cost cost =
-        rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, ratio);
+        rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, &own);
 
-    if (ratio > RL__RATIO_EVEN && !rl__admit_fits(lane, &cost))
-        cost = rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens,
-                                  RL__RATIO_EVEN);
+    if (own.input_ratio > RL__RATIO_EVEN && !rl__admit_fits(lane, &cost)) {
+        own.input_ratio = RL__RATIO_EVEN;
+        cost = rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, &own);
+    }
     return cost;
 }
 

@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/sized.h"
 #include "flow/verdict.h"
+#include "provider/calibration.h"
 #include "provider/learn.h"
 
 #include <string.h>
@@ -118,8 +119,7 @@ static void learn(struct observation *o)
     }
     if (o->answer->outcome == RL_OUTCOME_OK) {
         o->lane->bare_episodes = 0;
-        if ((o->answer->usage.has & RL_HAS_INPUT) != 0)
-            rl__learn_input(o->lane, o->grant, o->answer->usage.input_tokens);
+        rl__calibrate(o->lane, o->reserved, &o->answer->usage);
     }
     o->learned = lesson.learned;
 }

@@ -8,28 +8,30 @@
 #include <string.h>
 
 /* Where nothing is documented, or documents and answers disagree (Azure's minute, Cerebras' bucket,
- * Perplexity's), the cautious reading stands. */
+ * Perplexity's), the cautious reading stands. Output as it is produced: Anthropic says so since
+ * 2026; Gemini does not limit it at all, so only a limit of the user's can. Mistral charges what
+ * was produced, but what it asks at admission is not known. */
 static const struct rl__traits known[] = {
-    { "openai", 1, 1, 0, 1, NULL },
-    { "anthropic", 1, 1, 1, 1000, NULL },
-    { "groq", 1, 1, 1, 1, NULL },
-    { "gemini", 0, 0, 0, 1, "America/Los_Angeles" },
-    { "azure-openai", 0, 1, 0, 1, NULL },
-    { "vertex-ai", 0, 1, 0, 1, NULL },
-    { "bedrock", 0, 1, 1, 1, NULL },
-    { "mistral", 0, 1, 1, 1, NULL }, /* charged: total less cached, as its
+    { "openai", 1, 1, 0, 1, NULL, 0 },
+    { "anthropic", 1, 1, 1, 1000, NULL, 1 },
+    { "groq", 1, 1, 1, 1, NULL, 0 },
+    { "gemini", 0, 0, 0, 1, "America/Los_Angeles", 1 },
+    { "azure-openai", 0, 1, 0, 1, NULL, 0 },
+    { "vertex-ai", 0, 1, 0, 1, NULL, 0 },
+    { "bedrock", 0, 1, 1, 1, NULL, 0 },
+    { "mistral", 0, 1, 1, 1, NULL, 0 }, /* charged: total less cached, as its
                             cost header says */
-    { "cohere", 0, 1, 0, 1, NULL },
-    { "together", 0, 1, 0, 1, NULL },
-    { "fireworks", 0, 1, 0, 1, NULL },
-    { "openrouter", 0, 1, 0, 1, NULL },
-    { "xai", 0, 1, 0, 1, NULL },
-    { "deepseek", 0, 1, 0, 1, NULL },
-    { "cerebras", 0, 1, 0, 1, NULL },
-    { "perplexity", 0, 1, 0, 1, NULL },
-    { "github-models", 0, 1, 0, 1, NULL },
-    { "huggingface", 0, 1, 0, 1, NULL },
-    { "generic", 0, 1, 0, 1, NULL }, /* the last one is what everybody else
+    { "cohere", 0, 1, 0, 1, NULL, 0 },
+    { "together", 0, 1, 0, 1, NULL, 0 },
+    { "fireworks", 0, 1, 0, 1, NULL, 0 },
+    { "openrouter", 0, 1, 0, 1, NULL, 0 },
+    { "xai", 0, 1, 0, 1, NULL, 0 },
+    { "deepseek", 0, 1, 0, 1, NULL, 0 },
+    { "cerebras", 0, 1, 0, 1, NULL, 0 },
+    { "perplexity", 0, 1, 0, 1, NULL, 0 },
+    { "github-models", 0, 1, 0, 1, NULL, 0 },
+    { "huggingface", 0, 1, 0, 1, NULL, 0 },
+    { "generic", 0, 1, 0, 1, NULL, 0 }, /* the last one is what everybody else
                             is */
 };
 
@@ -57,15 +59,16 @@ static struct rl__cost cost_of(const struct rl__traits *traits, uint64_t input, 
 }
 
 struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
-                                   uint64_t max_output, uint64_t ratio)
+                                   uint64_t max_output, const struct rl__calibration *calibration)
 {
-    uint64_t at_least = rl__max(ratio, 1024);
-    uint64_t expected = rl__mul_div_up(rl__min(input, RL_AMOUNT_MAX), at_least, 1024);
-    uint64_t output = max_output == 0 ? RL__OUTPUT_DEFAULT : max_output;
-    struct rl__cost cost =
-        cost_of(traits, rl__min(expected, RL_AMOUNT_MAX), rl__min(output, RL_AMOUNT_MAX));
+    uint64_t expected =
+        rl__mul_div_up(rl__min(input, RL_AMOUNT_MAX), calibration->input_ratio, RL__RATIO_EVEN);
+    uint64_t declared = max_output == 0 ? RL__OUTPUT_DEFAULT : rl__min(max_output, RL_AMOUNT_MAX);
+    uint64_t output = rl__mul_div_up(declared, calibration->output_share, RL__SHARE_WHOLE);
+    struct rl__cost cost = cost_of(traits, rl__min(expected, RL_AMOUNT_MAX), output);
 
-    cost.input_ratio = at_least;
+    cost.input_ratio = calibration->input_ratio;
+    cost.output_share = calibration->output_share;
     return cost;
 }
 

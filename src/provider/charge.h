@@ -8,11 +8,13 @@
 
 struct rl__traits {
     const char *dialect;
-    int continuous;       /* documented to refill continuously, with room for a whole period */
-    int output_in_tokens; /* "tokens" are input and output; else input alone */
-    int cached_is_free;   /* tokens read from a cache do not count */
-    uint64_t step;        /* reported numbers of tokens are rounded to this; 1: not rounded */
-    const char *day_zone; /* where its days begin at midnight; NULL: UTC */
+    int continuous;         /* documented to refill continuously, with room for a whole period */
+    int output_in_tokens;   /* "tokens" are input and output; else input alone */
+    int cached_is_free;     /* tokens read from a cache do not count */
+    uint64_t step;          /* reported numbers of tokens are rounded to this; 1: not rounded */
+    const char *day_zone;   /* where its days begin at midnight; NULL: UTC */
+    int output_as_produced; /* output counts when it is there; else the declared maximum at
+                               admission */
 };
 
 /* Never NULL: what is not known counts as "generic". */
@@ -24,10 +26,13 @@ const struct rl__traits *rl__traits_find(const char *dialect);
 /* No single request uses more tokens; a number above is a mistake, and not believed. */
 #define RL__USAGE_MAX (UINT64_C(1) << 30)
 
-/* `ratio`: actual over estimated input seen so far, in 1/1024. */
-#define RL__RATIO_EVEN 1024
+/* What answers have taught: see calibration.h. */
+struct rl__calibration {
+    uint64_t input_ratio;  /* to multiply the estimate of the input by, in 1/128 */
+    uint64_t output_share; /* of the declared maximum, in 1/64 */
+};
 struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
-                                   uint64_t max_output, uint64_t ratio);
+                                   uint64_t max_output, const struct rl__calibration *calibration);
 /* What was used: members that `usage` does not have stay as reserved. */
 struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
                                 const rl_usage *usage);

@@ -5,9 +5,6 @@
 
 #include "base/arith.h"
 
-#define INPUT_RATIO_ONE UINT64_C(1024)
-#define INPUT_RATIO_MAX (8 * INPUT_RATIO_ONE)
-
 static int anything_known(const struct rl__lane *lane)
 {
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
@@ -112,18 +109,4 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
             rl__learn_lower_to(entry, lesson->cost.amount[entry->rule.dimension], opens, now);
         }
     narrow_probe(lane, lesson->sent_at, now);
-}
-
-void rl__learn_input(struct rl__lane *lane, const struct rl__grant *grant, uint64_t actual)
-{
-    uint64_t ratio = rl__load(&lane->input_ratio), seen;
-
-    if (grant->input == 0 || actual == 0 || actual > RL__USAGE_MAX)
-        return;
-    /* Against the ratio that this very request was reserved with: others are under way with older
-     * ones. Up at once, as too little means a refusal; down slowly. */
-    seen = rl__mul_div_up(rl__max(grant->input_ratio, INPUT_RATIO_ONE), actual, grant->input);
-    seen = rl__min(rl__max(seen, INPUT_RATIO_ONE), INPUT_RATIO_MAX);
-    ratio = seen > ratio ? seen : ratio - (ratio - seen) / 64;
-    rl__store(&lane->input_ratio, ratio);
 }

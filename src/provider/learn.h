@@ -48,7 +48,5 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
 void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
                        const rl_answer *answer, struct rl__lesson *lesson, rl_time opens,
                        rl_time now);
-/* The estimate of input against the truth. */
-void rl__learn_input(struct rl__lane *lane, const struct rl__grant *grant, uint64_t actual);
 
 #endif

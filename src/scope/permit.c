@@ -26,12 +26,27 @@ static void take_snapshots(struct rl__grant *grant, const struct rl__taken *take
         grant->snapshot[count++] = RL__NO_SNAPSHOT;
 }
 
+/* Ten bits for the ratio beyond even, six for the share less one. */
+static uint16_t pack_calibration(const struct rl__cost *cost)
+{
+    uint64_t ratio = rl__min(rl__sub_sat(cost->input_ratio, RL__RATIO_EVEN), 1023);
+    uint64_t share = rl__min(rl__max(cost->output_share, 1), RL__SHARE_WHOLE);
+
+    return (uint16_t)(ratio << 6 | (share - 1));
+}
+
+static void unpack_calibration(uint16_t packed, struct rl__cost *cost)
+{
+    cost->input_ratio = (uint64_t)(packed >> 6) + RL__RATIO_EVEN;
+    cost->output_share = (uint64_t)(packed & 63) + 1;
+}
+
 void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__who *who,
                       const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
 {
     struct rl__grant grant = { .lane = lane, .taken = *taken };
 
-    grant.input_ratio = (uint16_t)cost->input_ratio;
+    grant.calibration = pack_calibration(cost);
     grant.input = cost->amount[RL_INPUT_TOKENS];
     grant.output = cost->amount[RL_OUTPUT_TOKENS];
     grant.money = cost->amount[RL_MONEY];
@@ -71,7 +86,8 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
     memcpy(grant, permit->private_, sizeof *grant);
     if (grant->lane == NULL)
         return 0;
-    *cost = (struct rl__cost){ .input_ratio = grant->input_ratio };
+    *cost = (struct rl__cost){ .amount = { 0 } };
+    unpack_calibration(grant->calibration, cost);
     cost->amount[RL_REQUESTS] = 1;
     cost->amount[RL_CONCURRENCY] = 1;
     cost->amount[RL_TOKENS] = permit->reserved_tokens;

@@ -14,7 +14,7 @@ struct rl__grant {
     uint64_t input;        /* reserved */
     uint64_t output;
     uint64_t money;
-    uint16_t input_ratio; /* see struct rl__cost */
+    uint16_t calibration; /* the ratio and the share of struct rl__cost */
     struct rl__taken taken;
     uint8_t images;
     uint64_t tenant[RL__TENANT_KINDS]; /* hashes; 0: none */

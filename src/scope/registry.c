@@ -3,6 +3,7 @@
  * they are freed only with the table, so a reader never needs a lock. */
 #include "scope/registry.h"
 
+#include "base/quantile.h"
 #include <string.h>
 
 _Static_assert(offsetof(struct rl__lane_node, lane) == 0, "a lane is the beginning of its node");
@@ -257,7 +258,9 @@ static void lay_lane(struct rl__registry *registry, struct rl__provider *provide
     node->lane.scope[RL__MODEL_SCOPE] = name->model_length > 0 ? &node->scope : NULL;
     node->lane.provider = provider;
     node->lane.probe_window = RL_NEVER;
-    node->lane.input_ratio = 1024;
+    node->lane.input_quantile = rl__quantile_start(RL__QUANTILE_ONE);
+    for (size_t i = 0; i < RL__OUTPUT_CLASSES; i++)
+        node->lane.output_quantile[i] = rl__quantile_start(RL__QUANTILE_ONE);
 }
 
 static rl_status new_lane(struct rl__registry *registry, const struct lane_name *name,

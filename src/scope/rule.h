@@ -14,10 +14,15 @@
 #define RL__CACHED_INPUT (RL_DIMENSION_COUNT + 1)
 #define RL__AMOUNTS      (RL_DIMENSION_COUNT + 2)
 
+/* Coarse, as a permit has 16 bits for both: ratios of 1 to 8, shares of 1/64 to 1. */
+#define RL__RATIO_EVEN  128
+#define RL__SHARE_WHOLE 64
+
 struct rl__cost {
     uint64_t amount[RL__AMOUNTS];
-    uint64_t input_ratio; /* what the estimate of the input was multiplied by, in 1/1024 */
-    uint64_t unknown;     /* bit n: amount n was not reported, and stands as it was reserved */
+    uint64_t input_ratio;  /* what the estimate of the input was multiplied by, in 1/128 */
+    uint64_t output_share; /* of the declared maximum that was reserved, in 1/64 */
+    uint64_t unknown;      /* bit n: amount n was not reported, and stands as it was reserved */
 };
 
 struct rl__weights {

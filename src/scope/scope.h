@@ -85,6 +85,8 @@ struct rl__scope {
     uint64_t closed_until;                      /* the gate; 0: open. Only ever raised */
 };
 
+#define RL__OUTPUT_CLASSES 21 /* the last one: 2^20 tokens and more */
+
 /* A request's way: the scopes it passes, and who waits for it. */
 struct rl__lane {
     struct rl__scope
@@ -99,7 +101,10 @@ struct rl__lane {
     uint64_t failures;      /* in a row, of whatever request; atomic */
     uint64_t bare_episodes; /* of refusals, in a row without a success; learning lock */
     rl_time bare_at;        /* when the last of them was noticed; learning lock */
-    uint64_t input_ratio; /* actual over estimated input tokens, in 1/1024; learning lock writes */
+    /* Words of base/quantile.h; learning lock writes. Actual over estimated input; actual over
+     * declared output, by the power of two of what was declared. */
+    uint64_t input_quantile;
+    uint64_t output_quantile[RL__OUTPUT_CLASSES];
     /* Queue lock: */
     struct rl__heap waiters;     /* by arrival */
     struct rl__heap_node turn;   /* in the queue's heap of sleeping or due lanes */

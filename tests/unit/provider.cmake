@@ -8,6 +8,7 @@ llmrl_test(test_usage ${CMAKE_CURRENT_LIST_DIR}/test_usage.c)
 llmrl_test(test_classify ${CMAKE_CURRENT_LIST_DIR}/test_classify.c)
 llmrl_test(test_dialects ${CMAKE_CURRENT_LIST_DIR}/test_dialects.c)
 llmrl_test(test_estimate ${CMAKE_CURRENT_LIST_DIR}/test_estimate.c)
+llmrl_test(test_calibration ${CMAKE_CURRENT_LIST_DIR}/test_calibration.c)
 llmrl_test(test_estimate_parts ${CMAKE_CURRENT_LIST_DIR}/test_estimate_parts.c)
 target_include_directories(test_estimate PRIVATE ${PROJECT_SOURCE_DIR}/tests/estimate)
 target_compile_definitions(test_estimate PRIVATE

@@ -88,7 +88,9 @@ static struct rl__cost cost_of(uint64_t tokens)
 {
     return (struct rl__cost){
         .amount = { 1, tokens, tokens / 2,
-                    tokens - tokens / 2, [RL_CONCURRENCY] = 1, [RL__WHOLE_INPUT] = tokens / 2 }
+                    tokens - tokens / 2, [RL_CONCURRENCY] = 1, [RL__WHOLE_INPUT] = tokens / 2 },
+        .input_ratio = 3 * RL__RATIO_EVEN + 5,
+        .output_share = RL__SHARE_WHOLE - 24
     };
 }
 
