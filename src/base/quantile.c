@@ -7,6 +7,7 @@
 #define STEP_FIRST (RL__QUANTILE_ONE / 8)
 #define STEP_LEAST (RL__QUANTILE_ONE / 64)
 #define STEP_MOST  (RL__QUANTILE_ONE / 2)
+#define STEP_ONE   (UINT64_C(1024) * RL__QUANTILE_ONE) /* the units of step and share */
 #define RUN_MAX    1023
 
 enum side { BELOW, ABOVE };
@@ -36,7 +37,7 @@ static uint64_t long_run(const struct rl__quantile *rule, enum side side)
 {
     uint64_t other = side == ABOVE ? rule->share : 1024 - rule->share;
 
-    return rl__min(4 * 1024 / other, RUN_MAX);
+    return rl__min(UINT64_C(4096) / other, RUN_MAX);
 }
 
 static void follow_runs(const struct rl__quantile *rule, struct walk *walk, enum side side)
@@ -62,10 +63,9 @@ static uint64_t walk_on(const struct rl__quantile *rule, uint64_t word, uint64_t
         return word;
     follow_runs(rule, &walk, side);
     if (side == ABOVE)
-        walk.ratio += rl__mul_div_up(walk.ratio * walk.step, rule->share, 1024 * RL__QUANTILE_ONE);
+        walk.ratio += rl__mul_div_up(walk.ratio * walk.step, rule->share, STEP_ONE);
     else
-        walk.ratio -=
-            rl__mul_div(walk.ratio * walk.step, 1024 - rule->share, 1024 * RL__QUANTILE_ONE);
+        walk.ratio -= rl__mul_div(walk.ratio * walk.step, 1024 - rule->share, STEP_ONE);
     walk.ratio = rl__min(rl__max(walk.ratio, rule->least), rule->most);
     return pack(&walk);
 }

@@ -24,7 +24,7 @@ static size_t class_of(uint64_t max_output)
 }
 
 /* `of` parts of the whole that the word stands for, rounded up. */
-static uint64_t parts(uint64_t word, uint64_t of)
+static uint64_t share_of(uint64_t word, uint64_t of)
 {
     return rl__mul_div_up(rl__quantile_ratio(word), of, RL__QUANTILE_ONE);
 }
@@ -35,10 +35,10 @@ struct rl__calibration rl__calibration_of(const struct rl__traits *traits,
     uint64_t declared = max_output == 0 ? RL__OUTPUT_DEFAULT : max_output;
     struct rl__calibration own = { RL__RATIO_EVEN, RL__SHARE_WHOLE };
 
-    own.input_ratio = parts(rl__load(&lane->input_quantile), RL__RATIO_EVEN);
+    own.input_ratio = share_of(rl__load(&lane->input_quantile), RL__RATIO_EVEN);
     if (traits->output_as_produced)
         own.output_share =
-            parts(rl__load(&lane->output_quantile[class_of(declared)]), RL__SHARE_WHOLE);
+            share_of(rl__load(&lane->output_quantile[class_of(declared)]), RL__SHARE_WHOLE);
     return own;
 }
 

@@ -12,26 +12,26 @@
  * 2026; Gemini does not limit it at all, so only a limit of the user's can. Mistral charges what
  * was produced, but what it asks at admission is not known. */
 static const struct rl__traits known[] = {
-    { "openai", 1, 1, 0, 1, NULL, 0 },
-    { "anthropic", 1, 1, 1, 1000, NULL, 1 },
-    { "groq", 1, 1, 1, 1, NULL, 0 },
-    { "gemini", 0, 0, 0, 1, "America/Los_Angeles", 1 },
-    { "azure-openai", 0, 1, 0, 1, NULL, 0 },
-    { "vertex-ai", 0, 1, 0, 1, NULL, 0 },
-    { "bedrock", 0, 1, 1, 1, NULL, 0 },
-    { "mistral", 0, 1, 1, 1, NULL, 0 }, /* charged: total less cached, as its
+    { "openai", 1, 1, 0, 0, 1, NULL },
+    { "anthropic", 1, 1, 1, 1, 1000, NULL },
+    { "groq", 1, 1, 1, 0, 1, NULL },
+    { "gemini", 0, 0, 0, 1, 1, "America/Los_Angeles" },
+    { "azure-openai", 0, 1, 0, 0, 1, NULL },
+    { "vertex-ai", 0, 1, 0, 0, 1, NULL },
+    { "bedrock", 0, 1, 1, 0, 1, NULL },
+    { "mistral", 0, 1, 1, 0, 1, NULL }, /* charged: total less cached, as its
                             cost header says */
-    { "cohere", 0, 1, 0, 1, NULL, 0 },
-    { "together", 0, 1, 0, 1, NULL, 0 },
-    { "fireworks", 0, 1, 0, 1, NULL, 0 },
-    { "openrouter", 0, 1, 0, 1, NULL, 0 },
-    { "xai", 0, 1, 0, 1, NULL, 0 },
-    { "deepseek", 0, 1, 0, 1, NULL, 0 },
-    { "cerebras", 0, 1, 0, 1, NULL, 0 },
-    { "perplexity", 0, 1, 0, 1, NULL, 0 },
-    { "github-models", 0, 1, 0, 1, NULL, 0 },
-    { "huggingface", 0, 1, 0, 1, NULL, 0 },
-    { "generic", 0, 1, 0, 1, NULL, 0 }, /* the last one is what everybody else
+    { "cohere", 0, 1, 0, 0, 1, NULL },
+    { "together", 0, 1, 0, 0, 1, NULL },
+    { "fireworks", 0, 1, 0, 0, 1, NULL },
+    { "openrouter", 0, 1, 0, 0, 1, NULL },
+    { "xai", 0, 1, 0, 0, 1, NULL },
+    { "deepseek", 0, 1, 0, 0, 1, NULL },
+    { "cerebras", 0, 1, 0, 0, 1, NULL },
+    { "perplexity", 0, 1, 0, 0, 1, NULL },
+    { "github-models", 0, 1, 0, 0, 1, NULL },
+    { "huggingface", 0, 1, 0, 0, 1, NULL },
+    { "generic", 0, 1, 0, 0, 1, NULL }, /* the last one is what everybody else
                             is */
 };
 

@@ -11,10 +11,9 @@ struct rl__traits {
     int continuous;         /* documented to refill continuously, with room for a whole period */
     int output_in_tokens;   /* "tokens" are input and output; else input alone */
     int cached_is_free;     /* tokens read from a cache do not count */
+    int output_as_produced; /* it counts when it is there; else the declared maximum, at once */
     uint64_t step;          /* reported numbers of tokens are rounded to this; 1: not rounded */
     const char *day_zone;   /* where its days begin at midnight; NULL: UTC */
-    int output_as_produced; /* output counts when it is there; else the declared maximum at
-                               admission */
 };
 
 /* Never NULL: what is not known counts as "generic". */
