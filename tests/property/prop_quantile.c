@@ -123,8 +123,16 @@ static void a_new_truth_is_found_again(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof medians / sizeof medians[0]; i++) {
+        uint64_t soon, late;
+
         (void)covered(&dice, &wide, &word, medians[i], 60, 250);
+        soon = rl__quantile_ratio(word);
         must_be_near(wide.share, covered(&dice, &wide, &word, medians[i], 60, 5000), 60, "drift");
+        late = rl__quantile_ratio(word);
+        if (soon * 4 > late * 5 || late * 4 > soon * 5)
+            fail_msg("median %llu: %llu soon, %llu late; seed %llu", (unsigned long long)medians[i],
+                     (unsigned long long)soon, (unsigned long long)late,
+                     (unsigned long long)seed_of_run());
     }
 }
 

@@ -297,6 +297,9 @@ static void a_language_is_believed_for_ten_words_itself_among_them(void **state)
     rl__makeup_read("xa the xb xc xd xe xf xg xh xi xj xk xl", 39, &makeup);
     assert_int_equal(makeup.count[RL__WORD], 3);     /* xa, xk, xl */
     assert_int_equal(makeup.count[RL__ENGLISH], 10); /* the, xb to xj */
+    rl__makeup_read("the nine twelve123 seventeen antidisestablish", 45, &makeup);
+    assert_int_equal(makeup.count[RL__ENGLISH_5], 2 + 4 + 4); /* twelve, seventeen, the last */
+    assert_int_equal(makeup.count[RL__ENGLISH_9], 1 + 8);
     rl__makeup_read("the xa und xb", 13, &makeup);
     assert_int_equal(makeup.count[RL__ENGLISH], 2);
     assert_int_equal(makeup.count[RL__WESTERN], 2);
