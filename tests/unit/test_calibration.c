@@ -159,6 +159,46 @@ static void what_cannot_be_is_not_learned(void **state)
     assert_int_equal(reserve("anthropic", &lane, 100, 100).amount[RL_INPUT_TOKENS], 800);
 }
 
+/* ---- through the public face ---- */
+
+static uint64_t reserved_then_answered(rl_context *rl, const char *provider)
+{
+    static const char body[] = "{\"usage\":{\"input_tokens\":1200,\"output_tokens\":100,"
+                               "\"prompt_tokens\":1200,\"completion_tokens\":100}}";
+    rl_request request = RL_REQUEST_INIT;
+    rl_response response = RL_RESPONSE_INIT;
+    rl_permit permit;
+
+    request.provider = provider;
+    request.model = "m";
+    request.input_tokens = 1000;
+    request.max_output_tokens = 16000;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    response.status = 200;
+    response.body = body;
+    response.body_length = sizeof body - 1;
+    assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+    return permit.reserved_tokens;
+}
+
+static void answers_move_the_reservations_that_follow(void **state)
+{
+    uint64_t anthropic = 0, openai = 0;
+    rl_context *rl = NULL;
+
+    (void)state;
+    assert_int_equal(rl_open(NULL, &rl), RL_OK);
+    assert_int_equal(reserved_then_answered(rl, "anthropic"), 17000);
+    assert_int_equal(reserved_then_answered(rl, "openai"), 17000);
+    for (int i = 0; i < 20; i++) {
+        anthropic = reserved_then_answered(rl, "anthropic");
+        openai = reserved_then_answered(rl, "openai");
+    }
+    assert_in_range(openai, 17200, 17210);
+    assert_in_range(anthropic, 1300, 1200 + 16000 / RL__SHARE_WHOLE + 10);
+    rl_close(rl);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -170,6 +210,7 @@ int main(void)
         cmocka_unit_test(each_class_of_maximum_learns_by_itself),
         cmocka_unit_test(more_than_was_declared_is_never_reserved),
         cmocka_unit_test(what_cannot_be_is_not_learned),
+        cmocka_unit_test(answers_move_the_reservations_that_follow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
