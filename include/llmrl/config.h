@@ -22,6 +22,7 @@
  *         "ids": { "alice": "premium" },
  *         "max_count": 1000000
  *       },
+ *       "estimates": { "quantile": 0.9 },       // of requests that are to find enough reserved
  *       "queue": { "max_size": 10000, "max_wait_ms": 30000 },
  *       "retry": { "max_attempts": 6, "base_delay_ms": 500, "max_delay_ms": 30000,
  *                  "max_hint_ms": 300000, "jitter": "full",

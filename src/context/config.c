@@ -8,6 +8,7 @@
 #include "context/config_json.h"
 #include "context/config_limit.h"
 #include "context/config_tenants.h"
+#include "provider/calibration.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -250,7 +251,25 @@ static rl_status read_retry(struct rl__reader *reader, const cJSON *value, void 
     return rl__read_retry(reader, value, target);
 }
 
+static rl_status read_quantile(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
+
+    if (!(number >= 0.5 && number <= 0.999))
+        return rl__reader_fail(reader, "must be a number between 0.5 and 0.999");
+    ((struct rl__config *)target)->estimate_share = (uint32_t)(number * 1024);
+    return RL_OK;
+}
+
+static const struct rl__key estimate_keys[] = { { "quantile", read_quantile }, { NULL, NULL } };
+
+static rl_status read_estimates(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_object(reader, value, estimate_keys, target);
+}
+
 static const struct rl__key top_keys[] = { { "global", read_global },
+                                           { "estimates", read_estimates },
                                            { "providers", read_providers },
                                            { "users", read_users },
                                            { "organisations", read_organisations },
@@ -263,9 +282,11 @@ static const struct rl__key top_keys[] = { { "global", read_global },
 void rl__config_init(struct rl__config *config, struct rl__env *env,
                      const rl_algorithm *const *algorithms)
 {
-    *config = (struct rl__config){
-        .env = env, .algorithms = algorithms, .queue_max_size = 10000, .queue_max_wait_ms = 30000
-    };
+    *config = (struct rl__config){ .env = env,
+                                   .algorithms = algorithms,
+                                   .estimate_share = RL__CALIBRATION_SHARE,
+                                   .queue_max_size = 10000,
+                                   .queue_max_wait_ms = 30000 };
     config->retry_budget = RL_RETRY_BUDGET_OPTIONS_INIT;
     (void)rl_retry_policy_resolve(NULL, &config->retry);
 }

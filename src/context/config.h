@@ -70,6 +70,7 @@ struct rl__config {
     struct rl__limits global;
     struct rl__provider_settings *providers;
     struct rl__tenant_settings tenants[RL__TENANT_KINDS];
+    uint32_t estimate_share; /* of requests that are to find enough reserved, in 1/1024 */
     uint64_t queue_max_size;
     uint64_t queue_max_wait_ms;
     rl_retry_policy retry;

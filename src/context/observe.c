@@ -119,7 +119,7 @@ static void learn(struct observation *o)
     }
     if (o->answer->outcome == RL_OUTCOME_OK) {
         o->lane->bare_episodes = 0;
-        rl__calibrate(o->lane, o->reserved, &o->answer->usage);
+        rl__calibrate(o->lane, o->reserved, &o->answer->usage, rl__settings(o->rl)->estimate_share);
     }
     o->learned = lesson.learned;
 }
@@ -129,7 +129,8 @@ static void settle(const struct observation *o)
     struct rl__cost used =
         o->answer->outcome == RL_OUTCOME_OK
             ? rl__charge_used(rl__provider_traits(o->provider), o->reserved, &o->answer->usage)
-            : rl__charge_failed(o->reserved, o->answer->outcome, o->failure);
+            : rl__charge_failed(rl__provider_traits(o->provider), o->reserved, o->answer->outcome,
+                                o->failure);
 
     rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, o->sent_at, o->now);
 }

@@ -5,12 +5,10 @@
 #include "base/arith.h"
 #include "base/quantile.h"
 
-static const struct rl__quantile of_input = { .share = RL__CALIBRATION_SHARE,
-                                              .least = RL__QUANTILE_ONE,
+static const struct rl__quantile of_input = { .least = RL__QUANTILE_ONE,
                                               .most = 8 * RL__QUANTILE_ONE,
                                               .at_once = 1 };
-static const struct rl__quantile of_output = { .share = RL__CALIBRATION_SHARE,
-                                               .least = RL__QUANTILE_ONE / RL__SHARE_WHOLE,
+static const struct rl__quantile of_output = { .least = RL__QUANTILE_ONE / RL__SHARE_WHOLE,
                                                .most = RL__QUANTILE_ONE,
                                                .at_once = 0 };
 
@@ -42,15 +40,17 @@ struct rl__calibration rl__calibration_of(const struct rl__traits *traits,
     return own;
 }
 
-static void learn(uint64_t *word, const struct rl__quantile *rule, uint64_t expected,
+static void learn(uint64_t *word, struct rl__quantile rule, uint32_t share, uint64_t expected,
                   uint64_t actual)
 {
-    rl__store(word, rl__quantile_learn(rule, rl__load(word), expected, actual));
+    rule.share = share;
+    rl__store(word, rl__quantile_learn(&rule, rl__load(word), expected, actual));
 }
 
 /* Against what this very request was expected to use before any calibration: others are under way
  * with older ones. */
-void rl__calibrate(struct rl__lane *lane, const struct rl__cost *reserved, const rl_usage *usage)
+void rl__calibrate(struct rl__lane *lane, const struct rl__cost *reserved, const rl_usage *usage,
+                   uint32_t share)
 {
     uint64_t input = rl__mul_div(reserved->amount[RL_INPUT_TOKENS], RL__RATIO_EVEN,
                                  rl__max(reserved->input_ratio, 1));
@@ -58,8 +58,8 @@ void rl__calibrate(struct rl__lane *lane, const struct rl__cost *reserved, const
                                     rl__max(reserved->output_share, 1));
 
     if ((usage->has & RL_HAS_INPUT) != 0 && usage->input_tokens <= RL__USAGE_MAX)
-        learn(&lane->input_quantile, &of_input, input, usage->input_tokens);
+        learn(&lane->input_quantile, of_input, share, input, usage->input_tokens);
     if ((usage->has & RL_HAS_OUTPUT) != 0 && usage->output_tokens <= RL__USAGE_MAX)
-        learn(&lane->output_quantile[class_of(declared)], &of_output, declared,
+        learn(&lane->output_quantile[class_of(declared)], of_output, share, declared,
               usage->output_tokens);
 }

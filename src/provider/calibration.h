@@ -8,7 +8,7 @@
 
 /*
  * Two quantities are followed for each lane, that is for each model, both at the same quantile
- * (base/quantile.h), so that 9 of 10 requests use no more than is reserved for them:
+ * (base/quantile.h), so that by default 9 of 10 requests use no more than is reserved for them:
  *
  * - Input over its estimate. One ratio; from the first answer on at least what was seen, as too
  *   little reserved is a refusal, and never below 1: the number is the caller's, who may have
@@ -20,12 +20,14 @@
  *   send what they refuse. A request that declares none stands for itself: its class is that of
  *   the default, RL__OUTPUT_DEFAULT.
  */
-#define RL__CALIBRATION_SHARE 922 /* in 1/1024 */
+#define RL__CALIBRATION_SHARE 922 /* in 1/1024; the default of "estimates.quantile" */
 
 /* For a request with that declared maximum; 0: none. */
 struct rl__calibration rl__calibration_of(const struct rl__traits *traits,
                                           const struct rl__lane *lane, uint64_t max_output);
-/* Learns from a success: what was reserved, and what was used. Learning lock. */
-void rl__calibrate(struct rl__lane *lane, const struct rl__cost *reserved, const rl_usage *usage);
+/* Learns from a success: what was reserved, and what was used; `share` of the requests are to find
+ * enough reserved, in 1/1024. Learning lock. */
+void rl__calibrate(struct rl__lane *lane, const struct rl__cost *reserved, const rl_usage *usage,
+                   uint32_t share);
 
 #endif

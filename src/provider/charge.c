@@ -10,28 +10,30 @@
 /* Where nothing is documented, or documents and answers disagree (Azure's minute, Cerebras' bucket,
  * Perplexity's), the cautious reading stands. Output as it is produced: Anthropic says so since
  * 2026; Gemini does not limit it at all, so only a limit of the user's can. Mistral charges what
- * was produced, but what it asks at admission is not known. */
+ * was produced, but what it asks at admission is not known. That what they refuse counts towards
+ * the minute, too, is documented by OpenAI ("unsuccessful requests contribute to your per-minute
+ * limit") and Azure. */
 static const struct rl__traits known[] = {
-    { "openai", 1, 1, 0, 0, 1, NULL },
-    { "anthropic", 1, 1, 1, 1, 1000, NULL },
-    { "groq", 1, 1, 1, 0, 1, NULL },
-    { "gemini", 0, 0, 0, 1, 1, "America/Los_Angeles" },
-    { "azure-openai", 0, 1, 0, 0, 1, NULL },
-    { "vertex-ai", 0, 1, 0, 0, 1, NULL },
-    { "bedrock", 0, 1, 1, 0, 1, NULL },
-    { "mistral", 0, 1, 1, 0, 1, NULL }, /* charged: total less cached, as its
+    { "openai", 1, 1, 0, 0, 1, NULL, 1 },
+    { "anthropic", 1, 1, 1, 1, 1000, NULL, 0 },
+    { "groq", 1, 1, 1, 0, 1, NULL, 0 },
+    { "gemini", 0, 0, 0, 1, 1, "America/Los_Angeles", 0 },
+    { "azure-openai", 0, 1, 0, 0, 1, NULL, 1 },
+    { "vertex-ai", 0, 1, 0, 0, 1, NULL, 0 },
+    { "bedrock", 0, 1, 1, 0, 1, NULL, 0 },
+    { "mistral", 0, 1, 1, 0, 1, NULL, 0 }, /* charged: total less cached, as its
                             cost header says */
-    { "cohere", 0, 1, 0, 0, 1, NULL },
-    { "together", 0, 1, 0, 0, 1, NULL },
-    { "fireworks", 0, 1, 0, 0, 1, NULL },
-    { "openrouter", 0, 1, 0, 0, 1, NULL },
-    { "xai", 0, 1, 0, 0, 1, NULL },
-    { "deepseek", 0, 1, 0, 0, 1, NULL },
-    { "cerebras", 0, 1, 0, 0, 1, NULL },
-    { "perplexity", 0, 1, 0, 0, 1, NULL },
-    { "github-models", 0, 1, 0, 0, 1, NULL },
-    { "huggingface", 0, 1, 0, 0, 1, NULL },
-    { "generic", 0, 1, 0, 0, 1, NULL }, /* the last one is what everybody else
+    { "cohere", 0, 1, 0, 0, 1, NULL, 0 },
+    { "together", 0, 1, 0, 0, 1, NULL, 0 },
+    { "fireworks", 0, 1, 0, 0, 1, NULL, 0 },
+    { "openrouter", 0, 1, 0, 0, 1, NULL, 0 },
+    { "xai", 0, 1, 0, 0, 1, NULL, 0 },
+    { "deepseek", 0, 1, 0, 0, 1, NULL, 0 },
+    { "cerebras", 0, 1, 0, 0, 1, NULL, 0 },
+    { "perplexity", 0, 1, 0, 0, 1, NULL, 0 },
+    { "github-models", 0, 1, 0, 0, 1, NULL, 0 },
+    { "huggingface", 0, 1, 0, 0, 1, NULL, 0 },
+    { "generic", 0, 1, 0, 0, 1, NULL, 0 }, /* the last one is what everybody else
                             is */
 };
 
@@ -116,10 +118,10 @@ struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl
     return cost;
 }
 
-/* Where no provider says what a failed request costs, the cautious reading holds: it was counted.
- */
-struct rl__cost rl__charge_failed(const struct rl__cost *reserved, uint32_t outcome,
-                                  uint64_t failure)
+/* Where no provider says what a failed request costs, the cautious reading holds: it was counted,
+ * unless it was refused. */
+struct rl__cost rl__charge_failed(const struct rl__traits *traits, const struct rl__cost *reserved,
+                                  uint32_t outcome, uint64_t failure)
 {
     struct rl__cost cost = *reserved;
 
@@ -127,9 +129,10 @@ struct rl__cost rl__charge_failed(const struct rl__cost *reserved, uint32_t outc
     if (outcome == RL_OUTCOME_TRANSPORT && failure != RL_FAILURE_RESOLVE &&
         failure != RL_FAILURE_CONNECT && failure != RL_FAILURE_TLS)
         return cost;
-    if (outcome == RL_OUTCOME_RATE_LIMITED || outcome == RL_OUTCOME_TRANSPORT)
-        return (struct rl__cost){ .amount = { 0 } };
     cost = (struct rl__cost){ .amount = { 0 } };
     cost.amount[RL_REQUESTS] = 1;
+    if (outcome == RL_OUTCOME_TRANSPORT ||
+        (outcome == RL_OUTCOME_RATE_LIMITED && !traits->refused_counts))
+        cost.amount[RL_REQUESTS] = 0;
     return cost;
 }

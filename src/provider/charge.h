@@ -14,6 +14,7 @@ struct rl__traits {
     int output_as_produced; /* it counts when it is there; else the declared maximum, at once */
     uint64_t step;          /* reported numbers of tokens are rounded to this; 1: not rounded */
     const char *day_zone;   /* where its days begin at midnight; NULL: UTC */
+    int refused_counts;     /* a request that it refused counts as a request all the same */
 };
 
 /* Never NULL: what is not known counts as "generic". */
@@ -36,7 +37,7 @@ struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t inp
 struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
                                 const rl_usage *usage);
 /* What an attempt without a usable answer costs. */
-struct rl__cost rl__charge_failed(const struct rl__cost *reserved, uint32_t outcome,
-                                  uint64_t failure);
+struct rl__cost rl__charge_failed(const struct rl__traits *traits, const struct rl__cost *reserved,
+                                  uint32_t outcome, uint64_t failure);
 
 #endif

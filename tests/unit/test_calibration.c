@@ -40,7 +40,7 @@ static void answer(const char *dialect, struct rl__lane *lane, uint64_t input, u
     for (int i = 0; i < times; i++) {
         struct rl__cost cost = reserve(dialect, lane, input, max_output);
 
-        rl__calibrate(lane, &cost, &usage);
+        rl__calibrate(lane, &cost, &usage, RL__CALIBRATION_SHARE);
     }
 }
 
@@ -148,7 +148,7 @@ static void what_cannot_be_is_not_learned(void **state)
     start(&lane);
     cost = reserve("anthropic", &lane, 100, 100);
     for (int i = 0; i < PAIRS; i++)
-        rl__calibrate(&lane, &cost, &nothing); /* not reported */
+        rl__calibrate(&lane, &cost, &nothing, RL__CALIBRATION_SHARE); /* not reported */
     answer("anthropic", &lane, 100, 100, UINT64_MAX, UINT64_MAX, PAIRS);
     answer("anthropic", &lane, 100, 100, 0, 0, PAIRS);
     answer("anthropic", &lane, 0, 100, 4000, 0, PAIRS); /* nothing was estimated */

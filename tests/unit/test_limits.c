@@ -316,6 +316,34 @@ static void unknown_usage_counts_as_the_limit_says(void **state)
     rl_close(rl);
 }
 
+/* OpenAI counts what it refuses. */
+static void what_a_refusal_costs_is_the_dialects_to_say(void **state)
+{
+    static const struct {
+        const char *dialect;
+        int64_t left;
+    } row[] = { { "openai", 9 }, { "azure-openai", 9 }, { "groq", 10 }, { "generic", 10 } };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        rl_request request = ask("m");
+        rl_response response = RL_RESPONSE_INIT;
+        rl_permit permit;
+        rl_context *rl;
+
+        (void)snprintf(text, sizeof text,
+                       "{\"providers\": {\"p\": {\"dialect\": \"%s\", \"requests_per_day\": 10}}}",
+                       row[i].dialect);
+        rl = open_with(text, NULL);
+        assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+        response.status = 429;
+        assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+        assert_int_equal(level_of(rl, 0).remaining, row[i].left);
+        rl_close(rl);
+    }
+}
+
 static void a_shadow_measures_and_never_holds_back(void **state)
 {
     rl_context *rl =
@@ -419,6 +447,7 @@ int main(void)
         cmocka_unit_test(concurrency_comes_back_however_it_ends),
         cmocka_unit_test(charge_rules_are_data),
         cmocka_unit_test(unknown_usage_counts_as_the_limit_says),
+        cmocka_unit_test(what_a_refusal_costs_is_the_dialects_to_say),
         cmocka_unit_test(a_shadow_measures_and_never_holds_back),
         cmocka_unit_test(what_is_larger_than_a_limit_fails_or_borrows),
         cmocka_unit_test(images_and_money_are_counted),
