@@ -285,7 +285,7 @@ static void each_step_changes_each_book_exactly(void **state)
         (void)work(&worker);
         compare(rl, &books, seed);
     }
-    assert_true(worker.granted > steps / 10);
+    assert_true(worker.granted > steps / 10 || worker.granted > 1000000); /* the day ends */
     assert_true(worker.refused > 0);
     assert_int_equal(worker.passed + worker.wrong, 0);
     rl_close(rl);
