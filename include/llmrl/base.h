@@ -70,7 +70,8 @@ RL_API const char *rl_version(void);
     X(RL_E_TOO_BIG, -19, "an answer is larger than the bound for answers")                         \
     X(RL_E_IO, -20, "a file could not be read or written")                                         \
     X(RL_E_BUDGET, -21, "the retry budget is used up")                                             \
-    X(RL_E_CIRCUIT_OPEN, -22, "the circuit breaker is open")
+    X(RL_E_CIRCUIT_OPEN, -22, "the circuit breaker is open")                                       \
+    X(RL_E_DROPPED, -23, "dropped from a full queue to make room for another")
 
 typedef enum rl_status {
 #define RL_STATUS_ENUM(name, value, text) name = (value),

@@ -23,7 +23,7 @@
  *         "max_count": 1000000
  *       },
  *       "estimates": { "quantile": 0.9 },       // of requests that are to find enough reserved
- *       "queue": { "max_size": 10000, "max_wait_ms": 30000 },
+ *       "queue": { "max_size": 10000, "max_wait_ms": 30000, "priorities": "strict" },
  *       "retry": { "max_attempts": 6, "base_delay_ms": 500, "max_delay_ms": 30000,
  *                  "max_hint_ms": 300000, "jitter": "full",
  *                  "budget": { "ratio": 0.2, "floor_per_minute": 10, "burst": 30 } },
@@ -70,6 +70,19 @@
  * "users", "organisations" and "api_keys" (of your own callers) have tiers, of any name, each with
  * limits; who is not in "ids" has "default". As many as "max_count" are remembered who have used
  * something that is not back yet.
+ *
+ * "queue", of those who wait:
+ *
+ *   max_size, max_size_per_provider, max_size_per_user
+ *                  how many may; default: 10000, the last two without a bound
+ *   when_full      "reject_new"; or somebody has to go for it, with RL_E_DROPPED: "drop_lowest", the
+ *                  lowest priority and of that the youngest, if it is lower than the new one's;
+ *                  "drop_oldest"
+ *   max_wait_ms    for requests that name none; default: 30 s
+ *   priorities     "strict"; or "weighted": levels are shares, see rl_priority
+ *   max_age_ms     who has stood behind others for so long, with nobody of its own user before it,
+ *                  comes next at the next moment at which anything of its lane may leave; default:
+ *                  60 s; 0: never
  *
  * "retry.budget" bounds the retries of all requests together; see retry.h. {} is the one above.
  * Without it there is no such bound, as suits a batch that wants every answer. "jitter" is "full",

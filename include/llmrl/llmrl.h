@@ -92,6 +92,9 @@ RL_API rl_status rl_open(const rl_options *options, rl_context **out);
 /**
  * Closes it. Whoever waits gets RL_E_CLOSED, submitted requests through their callback, here; then
  * blocked threads are waited for. No other call may begin once this one has. NULL is fine.
+ *
+ * A child of fork() must not use the context: there, calls that would wait return RL_E_INVALID, and
+ * this one does nothing.
  */
 RL_API void rl_close(rl_context *rl);
 
@@ -100,6 +103,22 @@ RL_API void rl_close(rl_context *rl);
 typedef struct rl_scope {
     uint64_t private_[8];
 } rl_scope;
+
+/** Levels of priority. By default they are strict: whoever could go, and is of a higher one, goes
+ * before all of a lower one, but for those who have waited for others longer than "max_age_ms" of
+ * the configuration's "queue" allows. With "priorities": "weighted" a high one gets twice the share
+ * of a normal one, and that twice the share of a low one. */
+typedef enum rl_priority {
+    RL_PRIORITY_HIGH = 64,
+    RL_PRIORITY_NORMAL = 128,
+    RL_PRIORITY_LOW = 192
+} rl_priority;
+
+/** For cancelling one blocked call from another thread. Zeroed before its first use; for one
+ * request. It must stay where it is until the call is back. */
+typedef struct rl_ticket {
+    uint64_t private_[2];
+} rl_ticket;
 
 /** What asks to leave. */
 typedef struct rl_request {
@@ -124,6 +143,13 @@ typedef struct rl_request {
     /* NULL, or whose it is, instead of provider, model and the ids above, which are not looked at
      * then; borrowed for the call. */
     const rl_scope *scope;
+
+    /* Where it stands among those who wait: */
+    uint64_t priority; /* 1, the first, ... 255, the last; an rl_priority, or any between; 0:
+                          normal. A larger number leaves later, as with nice(1) */
+    const char
+        *fair_key;     /* with whom it shares its share, 1 ... 512 bytes; NULL: with its user's */
+    rl_ticket *ticket; /* NULL, or by which another thread may cancel the waiting */
 } rl_request;
 
 static inline rl_request rl_request_init_(void)
@@ -159,8 +185,10 @@ typedef struct rl_permit {
 /**
  * Waits until every limit that covers `request` allows it, then takes from all of them at once.
  *
- * A call that does not return RL_OK has taken nothing anywhere. Those who wait leave in order of
- * arrival.
+ * A call that does not return RL_OK has taken nothing anywhere. Those who wait leave by
+ * priority; of one priority each user gets a fair share, by cost and the weight of the user's tier;
+ * of one user they leave in order of arrival. Waiters that different limits hold back do not wait
+ * for each other.
  *
  * @param request  not NULL; borrowed for this call, nothing in it is kept.
  * @param permit   not NULL; yours, written on every return.
@@ -168,7 +196,10 @@ typedef struct rl_permit {
  * @retval RL_E_TIMEOUT     max_wait_ms passed, or the earliest start is known to lie beyond it.
  * @retval RL_E_DEADLINE    the same for deadline_ms.
  * @retval RL_E_TOO_LARGE   more than a whole limit: no waiting will ever help.
- * @retval RL_E_QUEUE_FULL  as many wait as queue.max_size allows.
+ * @retval RL_E_QUEUE_FULL  as many wait as queue.max_size (or "max_size_per_provider", or
+ * "max_size_per_user") allows.
+ * @retval RL_E_DROPPED     it waited, and had to make room for another ("when_full").
+ * @retval RL_E_CANCELLED   by rl_ticket_cancel() or rl_cancel_user().
  * @retval RL_E_NOT_FOUND   there is no such user_tier.
  * @retval RL_E_TABLE_FULL  too many providers or models, or as many users (organisations, keys)
  * have used some of their limits as "max_count" allows.
@@ -178,8 +209,17 @@ typedef struct rl_permit {
  */
 RL_API rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permit);
 
-/** The same without waiting: RL_WAIT instead, with permit->retry_at. It does not overtake those who
- * wait. */
+/** Ends the waiting with that ticket: the call returns RL_E_CANCELLED. RL_E_NOT_FOUND: nothing
+ * waits with it; what would later is refused likewise, what was granted already stays. Threads:
+ * any. */
+RL_API rl_status rl_ticket_cancel(rl_context *rl, rl_ticket *ticket);
+
+/** Ends all that wait for that user, with RL_E_CANCELLED: blocked calls return, of submitted
+ * attempts the next rl_dispatch() tells. Returns how many. Threads: any. */
+RL_API size_t rl_cancel_user(rl_context *rl, const char *user);
+
+/** As rl_acquire() without waiting: RL_WAIT instead, with permit->retry_at. It does not overtake
+ * those who wait, but for those of a lower priority. */
 RL_API rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *permit);
 
 /** What an answer means for the request. */

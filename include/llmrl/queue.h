@@ -38,8 +38,8 @@ RL_API rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl
 
 /** Takes a submitted attempt out of the queue: its `fn` is called now, with RL_E_CANCELLED.
  * One that was granted and not yet dispatched gives its permit back. RL_E_NOT_FOUND: it is not
- * queued (any more). Threads: any, but not while another one calls something with the same attempt.
- */
+ * queued (any more). Threads: any, at any moment while the attempt exists; of a cancellation and a
+ * dispatch at once, one gets it. */
 RL_API rl_status rl_attempt_cancel(rl_context *rl, rl_attempt *attempt);
 
 /** When rl_dispatch() will next have something to do, if nothing happens before; RL_NEVER: nothing
@@ -50,6 +50,17 @@ RL_API rl_time rl_next_wakeup(rl_context *rl);
 /** Lets go all that may leave now, and tells those whose time is over. Returns how many callbacks
  * it made. */
 RL_API size_t rl_dispatch(rl_context *rl);
+
+/**
+ * A descriptor for poll(2), epoll, libuv, libevent or glib: readable when rl_dispatch() has
+ * something to do, which also makes it unreadable again. Do not read from it. The context's, closed
+ * by rl_close(); made at the first call. -1: there are no descriptors left.
+ *
+ * On Linux it is a timer and tells of planned times, too, on the system's clock or, with a clock of
+ * your own, after as long as that one has to go now. Elsewhere it only tells that rl_next_wakeup()
+ * has become earlier: give that to poll(2) as the timeout. Threads: any. Since: 0.2.
+ */
+RL_API int rl_wait_fd(rl_context *rl);
 
 /** The context's clock. */
 RL_API rl_time rl_now(const rl_context *rl);

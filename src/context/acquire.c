@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the way in: read a request, ask, and wait for one's turn. Blocked threads choose one among
- * them that sleeps until the next planned time and runs the queue for all; the others sleep until
- * they are called. */
+/* Owns the way in: read a request, ask, and wait for one's turn. Blocked threads see to the queue
+ * themselves: there is always one among them that sleeps until the next planned time at most, best
+ * the one whose turn it is then. When a thread comes it guesses its turn from the pace of its lane,
+ * and sleeps until then: if the guess holds, being granted is all that it is woken for. */
 #include "context/context.h"
 
 #include "base/arith.h"
@@ -137,6 +138,25 @@ rl_status rl_scope_resolve(rl_context *rl, const rl_request *request, rl_scope *
     return RL_OK;
 }
 
+/* Where it stands among those who wait. */
+static rl_status read_place(const rl_context *rl, const rl_request *request, struct rl__ask *ask)
+{
+    size_t length;
+
+    if (request->priority > RL__LEVEL_LAST)
+        return RL_E_INVALID;
+    ask->level = request->priority;
+    ask->share = ask->who.hash[RL__USER];
+    ask->ticket = request->ticket;
+    if (request->fair_key == NULL)
+        return RL_OK;
+    length = strnlen(request->fair_key, RL__TENANT_ID_MAX + 1);
+    if (length == 0 || length > RL__TENANT_ID_MAX)
+        return RL_E_INVALID;
+    ask->share = rl__tenant_hash(&rl->registry.key, request->fair_key, length);
+    return RL_OK;
+}
+
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask)
 {
@@ -155,6 +175,8 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
     if (st != RL_OK)
         return st;
     ask->traits = rl__provider_traits(ask->lane->provider);
+    if ((st = read_place(rl, &own, ask)) != RL_OK)
+        return st;
     ask->cost = cost_of(ask->traits, ask->lane, &own);
     ask->cost.amount[RL_IMAGES] = own.images;
     ask->cost.amount[RL_MONEY] = own.nano_dollars;
@@ -173,13 +195,13 @@ static void refuse(rl_permit *permit, rl_time retry_at, const struct rl__refusal
         rl__permit_refused(permit, refusal);
 }
 
-/* Asks without queueing. `sequence` 0: nobody waits; RL_NEVER: those who wait are not overtaken. */
-static rl_status try_now(const struct rl__ask *ask, uint64_t sequence, rl_time now,
+/* Asks without queueing. `rank` NULL: nobody waits. */
+static rl_status try_now(const struct rl__ask *ask, const struct rl__rank *rank, rl_time now,
                          rl_permit *permit)
 {
     struct rl__refusal refusal;
     struct rl__taken taken;
-    rl_status st = rl__admit(ask->lane, &ask->who, &ask->cost, sequence, now, &taken, &refusal);
+    rl_status st = rl__admit(ask->lane, &ask->who, &ask->cost, rank, now, &taken, &refusal);
 
     if (st == RL_OK)
         rl__permit_start(permit, ask->lane, &ask->who, &ask->cost, &taken, now);
@@ -192,11 +214,14 @@ static rl_status try_now(const struct rl__ask *ask, uint64_t sequence, rl_time n
 static rl_status try_behind(rl_context *rl, const struct rl__ask *ask, rl_time now,
                             rl_permit *permit)
 {
+    struct rl__rank rank[RL__MODEL_SCOPE];
+    rl_time until;
+
     if (rl->locked.closing)
         return RL_E_CLOSED;
-    if (rl__heap_peek(&ask->lane->waiters) == NULL)
-        return try_now(ask, RL_NEVER, now, permit);
-    refuse(permit, rl__max(ask->lane->wake_at, now), NULL);
+    if (!rl__queue_is_behind(&rl->locked.queue, ask->lane, &ask->who, ask->level, &until, rank))
+        return try_now(ask, rank, now, permit);
+    refuse(permit, rl__max(until, now), NULL);
     return RL_WAIT;
 }
 
@@ -207,7 +232,7 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
     rl_status st;
 
     if (rl__load(&rl->locked.queue.count) == 0)
-        return try_now(ask, 0, now, permit);
+        return try_now(ask, NULL, now, permit);
     rl__lock(&rl->lock);
     st = try_behind(rl, ask, now, permit);
     rl__unlock(&rl->lock);
@@ -215,6 +240,11 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
 }
 
 /* ---- the queue's results ---- */
+
+static struct rl__party *party_of(struct rl__waiter *waiter)
+{
+    return (struct rl__party *)(void *)((char *)waiter - offsetof(struct rl__party, waiter));
+}
 
 static void finish(rl_context *rl, struct rl__party *party, rl_time now)
 {
@@ -235,39 +265,119 @@ static void finish(rl_context *rl, struct rl__party *party, rl_time now)
     rl->locked.ready_end = &party->next_ready;
 }
 
-void rl__run_queue_locked(rl_context *rl, rl_time now)
+/* Returns how many. */
+static size_t finish_all(rl_context *rl, struct rl__waiter *done, rl_time now)
 {
-    struct rl__waiter *done = rl->locked.closing ? rl__queue_end(&rl->locked.queue, RL_E_CLOSED)
-                                                 : rl__queue_run(&rl->locked.queue, now);
+    size_t count = 0;
 
-    while (done != NULL) {
+    for (; done != NULL; count++) {
         struct rl__waiter *next = done->next_done;
 
-        finish(rl, (struct rl__party *)(void *)((char *)done - offsetof(struct rl__party, waiter)),
-               now);
+        finish(rl, party_of(done), now);
         done = next;
     }
+    return count;
 }
 
-/* A plan may have become earlier: whoever sleeps for all must look again. */
-void rl__call_leader(rl_context *rl)
+static rl_time next_planned(const rl_context *rl)
 {
-    struct rl__party *sleeper = rl->locked.leader != NULL ? rl->locked.leader : rl->locked.blocked;
-
-    if (sleeper != NULL)
-        rl__wake_one(&sleeper->wake);
+    return rl->locked.ready != NULL ? 0 : rl__queue_next(&rl->locked.queue);
 }
 
-/* Adding nothing is no mere look: see rl__queue_add(). A waiter that counted itself before is seen
- * here; one that does so later sees what the caller has changed. */
-void rl__poke(rl_context *rl)
+static void plan_wait_fd(rl_context *rl, int told)
 {
-    if (rl__fetch_add_ordered(&rl->locked.queue.count, 0) == 0)
+    if (rl->locked.wait_fd != NULL)
+        rl__wait_fd_plan(rl->locked.wait_fd, &rl->env, next_planned(rl), told);
+}
+
+void rl__run_queue_locked(rl_context *rl, rl_time now)
+{
+    (void)finish_all(rl,
+                     rl->locked.closing ? rl__queue_end(&rl->locked.queue, RL_E_CLOSED)
+                                        : rl__queue_run(&rl->locked.queue, now),
+                     now); /* nobody asks how many */
+    plan_wait_fd(rl, 0);
+}
+
+/* Best the thread whose turn comes next: it needs no other to be woken by. */
+static struct rl__party *sleeper_for(const rl_context *rl)
+{
+    struct rl__waiter *first = rl__queue_first(&rl->locked.queue);
+
+    return first != NULL && party_of(first)->blocking ? party_of(first) : rl->locked.blocked;
+}
+
+/* So much later is cheaper than being woken only to sleep again. */
+#define NEAR_ENOUGH (RL_MILLISECOND / 200)
+
+static void see_to(struct rl__party *party, rl_time when)
+{
+    if (when == RL_NEVER || party->armed <= rl__add_sat(when, NEAR_ENOUGH))
         return;
-    rl__lock(&rl->lock);
-    rl__queue_poke(&rl->locked.queue);
-    rl__call_leader(rl);
+    party->armed = 0;
+    rl__wake_one(&party->wake);
+}
+
+/* Whoever would sleep too long is woken, to look again. */
+void rl__plan_changed(rl_context *rl)
+{
+    struct rl__waiter *ends;
+    rl_time end;
+
+    plan_wait_fd(rl, 0);
+    if (rl->locked.blocked == NULL)
+        return;
+    see_to(sleeper_for(rl), rl__queue_next_turn(&rl->locked.queue));
+    end = rl__queue_next_end(&rl->locked.queue, &ends);
+    if (ends != NULL)
+        see_to(party_of(ends)->blocking && rl->env.hooks.sleep_until == NULL ? party_of(ends)
+                                                                             : sleeper_for(rl),
+               end);
+}
+
+void rl__loop_told(rl_context *rl)
+{
+    plan_wait_fd(rl, 1);
+    rl__plan_changed(rl);
+}
+
+static void lock_if_any_waits(rl_context *rl, int *any)
+{
+    /* Adding nothing is no mere look: see rl__queue_add(). A waiter that counted itself before is
+     * seen here; one that does so later sees what the caller has changed. */
+    *any = rl__fetch_add_ordered(&rl->locked.queue.count, 0) != 0;
+    if (*any)
+        rl__lock(&rl->lock);
+}
+
+/* Blocked threads are served here, so that only those are woken who may go. Submitted ones are not:
+ * their loop may come to them much later, and what they take counts from the grant. */
+static void poked(rl_context *rl)
+{
+    if (rl->locked.blocked != NULL)
+        rl__run_queue_locked(rl, rl__now(&rl->env));
+    rl__plan_changed(rl);
     rl__unlock(&rl->lock);
+}
+
+void rl__poke(rl_context *rl, struct rl__lane *lane, const uint64_t tenant[RL__TENANT_KINDS])
+{
+    int any;
+
+    lock_if_any_waits(rl, &any);
+    if (!any)
+        return;
+    rl__queue_poke_lane(&rl->locked.queue, lane, tenant);
+    poked(rl);
+}
+
+void rl__poke_all(rl_context *rl)
+{
+    rl__lock(&rl->lock);
+    (void)finish_all(rl, rl__queue_change(&rl->locked.queue, &rl__settings(rl)->queue),
+                     rl__now(&rl->env)); /* nobody asks how many */
+    rl__queue_poke(&rl->locked.queue);
+    poked(rl);
 }
 
 /* ---- blocking ---- */
@@ -293,28 +403,29 @@ static void unlink_blocked(rl_context *rl, struct rl__party *party)
         rl__wake_all(&rl->locked.left);
 }
 
-static void wait_for_turn(rl_context *rl, struct rl__party *party)
+/* A sleep of the user's moves his clock, maybe: only the one whose turn is next may do that. */
+static rl_time bed_time(const rl_context *rl, const struct rl__party *party, rl_time now)
 {
-    rl_time next;
-
-    if (rl->locked.leader != NULL && rl->locked.leader != party) {
-        rl__wait_until(&party->wake, &rl->lock, &rl->env, RL_NEVER);
-        return;
-    }
-    rl->locked.leader = party;
-    next = rl__queue_next(&rl->locked.queue);
-    if (next > rl__now(&rl->env))
-        rl__wait_until(&party->wake, &rl->lock, &rl->env, next);
-    if (!party->done)
-        rl__run_queue_locked(rl, rl__now(&rl->env));
+    if (sleeper_for(rl) == party)
+        return rl__queue_next(&rl->locked.queue);
+    if (rl->env.hooks.sleep_until != NULL)
+        return RL_NEVER;
+    return rl__min(party->turn > now ? party->turn : RL_NEVER, party->waiter.expires);
 }
 
-static rl_status check_room(const rl_context *rl)
+static void wait_for_turn(rl_context *rl, struct rl__party *party)
 {
-    if (rl->locked.closing)
-        return RL_E_CLOSED;
-    return rl__load(&rl->locked.queue.count) >= rl__settings(rl)->queue_max_size ? RL_E_QUEUE_FULL
-                                                                                 : RL_OK;
+    rl_time now = rl__now(&rl->env), until;
+
+    if (rl__queue_next(&rl->locked.queue) <= now) {
+        rl__run_queue_locked(rl, now);
+        return;
+    }
+    party->armed = until = bed_time(rl, party, now);
+    rl__plan_changed(rl);
+    if (party->armed != 0)
+        rl__wait_until(&party->wake, &rl->lock, &rl->env, until);
+    party->armed = 0;
 }
 
 static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,
@@ -323,27 +434,62 @@ static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_ti
     party->waiter.lane = ask->lane;
     party->waiter.who = ask->who;
     party->waiter.cost = ask->cost;
+    party->waiter.level = ask->level;
+    party->waiter.share = ask->share;
     party->waiter.sequence = sequence;
     party->waiter.not_before = not_before;
     party->waiter.expires = ask->expires;
     party->waiter.expired = ask->expired;
 }
 
-static void sit_out(rl_context *rl, struct rl__party *party)
+/* Into the queue, if it has room. */
+static rl_status enter(rl_context *rl, struct rl__party *party, rl_time now)
+{
+    struct rl__waiter *dropped;
+    rl_status st;
+
+    if (rl->locked.closing)
+        return RL_E_CLOSED;
+    if ((st = rl__queue_make_room(&rl->locked.queue, &party->waiter, &dropped)) != RL_OK)
+        return st;
+    (void)finish_all(rl, dropped, now); /* nobody asks how many */
+    return rl__queue_add(&rl->locked.queue, &party->waiter, now);
+}
+
+static rl_status sit_out(rl_context *rl, struct rl__party *party)
 {
     rl_time now = rl__now(&rl->env);
+    rl_status st = enter(rl, party, now);
 
+    if (st != RL_OK) {
+        rl__plan_changed(rl); /* others may have gone for it */
+        return st;
+    }
     link_blocked(rl, party);
-    rl__queue_add(&rl->locked.queue, &party->waiter, now);
     rl__run_queue_locked(rl, now);
-    if (!party->done)
-        rl__call_leader(rl);
+    party->turn = rl__queue_guess(&party->waiter);
     while (!party->done)
         wait_for_turn(rl, party);
-    if (rl->locked.leader == party)
-        rl->locked.leader = NULL;
     unlink_blocked(rl, party);
-    rl__call_leader(rl); /* if we led, somebody else has to */
+    rl__plan_changed(rl); /* for those who stay */
+    return party->waiter.status;
+}
+
+/* A ticket is looked at and written under `lock` alone. */
+static rl_status sit_out_with(rl_context *rl, struct rl__party *party, rl_ticket *ticket)
+{
+    rl_status st;
+
+    if (ticket == NULL)
+        return sit_out(rl, party);
+    if (ticket->private_[1] != 0)
+        return RL_E_CANCELLED;
+    if (ticket->private_[0] != 0)
+        return RL_E_INVALID; /* another one waits with it */
+    ticket->private_[0] = (uint64_t)(uintptr_t)party;
+    st = sit_out(rl, party);
+    ticket->private_[0] = 0;
+    return st;
 }
 
 static rl_status acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
@@ -352,17 +498,18 @@ static rl_status acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_
     struct rl__party party = { .blocking = 1, .permit = permit };
     rl_status st;
 
+    if (rl__is_forked(rl))
+        return RL_E_INVALID;
     if ((st = rl__condition_init(&party.wake)) != RL_OK)
         return st;
     lay_waiter(&party, ask, not_before, sequence);
     rl__lock(&rl->lock);
-    if ((st = check_room(rl)) == RL_OK) {
-        sit_out(rl, &party);
-        st = party.waiter.status;
-        *now = rl__now(&rl->env);
-    }
+    st = sit_out_with(rl, &party, ask->ticket);
+    *now = rl__now(&rl->env);
     rl__unlock(&rl->lock);
     rl__condition_deinit(&party.wake);
+    if (st == RL_E_NOMEM)
+        refuse(permit, RL_NEVER, NULL); /* it has not come to waiting */
     return st;
 }
 
@@ -409,17 +556,18 @@ rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permi
 }
 
 rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
-                             struct rl__party *party)
+                             struct rl__party *party, struct rl__party **place)
 {
     uint64_t sequence = party->waiter.sequence;
     rl_status st;
 
+    if (rl__is_forked(rl))
+        return RL_E_INVALID;
     lay_waiter(party, ask, not_before, sequence);
     rl__lock(&rl->lock);
-    if ((st = check_room(rl)) == RL_OK) {
-        rl__queue_add(&rl->locked.queue, &party->waiter, rl__now(&rl->env));
-        rl__call_leader(rl);
-    }
+    if ((st = enter(rl, party, rl__now(&rl->env))) == RL_OK)
+        *place = party;
+    rl__plan_changed(rl);
     rl__unlock(&rl->lock);
     return st;
 }
@@ -431,7 +579,64 @@ rl_time rl_next_wakeup(rl_context *rl)
     if (rl == NULL)
         return RL_NEVER;
     rl__lock(&rl->lock);
-    next = rl->locked.ready != NULL ? 0 : rl__queue_next(&rl->locked.queue);
+    next = next_planned(rl);
     rl__unlock(&rl->lock);
     return next;
+}
+
+/* ---- cancelling ---- */
+
+rl_status rl_ticket_cancel(rl_context *rl, rl_ticket *ticket)
+{
+    struct rl__party *party;
+    int waits;
+
+    if (rl == NULL || ticket == NULL)
+        return RL_E_INVALID;
+    rl__lock(&rl->lock);
+    ticket->private_[1] = 1;
+    party = (struct rl__party *)(uintptr_t)ticket->private_[0];
+    waits = party != NULL && !party->done;
+    if (waits) {
+        rl__queue_remove(&rl->locked.queue, &party->waiter);
+        party->waiter.status = RL_E_CANCELLED;
+        party->waiter.retry_at = RL_NEVER;
+        finish(rl, party, rl__now(&rl->env));
+        poked(rl);
+    } else {
+        rl__unlock(&rl->lock);
+    }
+    return waits ? RL_OK : RL_E_NOT_FOUND;
+}
+
+size_t rl_cancel_user(rl_context *rl, const char *user)
+{
+    size_t length = user == NULL ? 0 : strnlen(user, RL__TENANT_ID_MAX + 1), count;
+    uint64_t hash;
+
+    if (rl == NULL || length == 0 || length > RL__TENANT_ID_MAX)
+        return 0;
+    hash = rl__tenant_hash(&rl->registry.key, user, length);
+    rl__lock(&rl->lock);
+    count = finish_all(rl, rl__queue_remove_user(&rl->locked.queue, hash, RL_E_CANCELLED),
+                       rl__now(&rl->env));
+    poked(rl);
+    return count;
+}
+
+int rl_wait_fd(rl_context *rl)
+{
+    int fd = -1;
+
+    if (rl == NULL)
+        return -1;
+    rl__lock(&rl->lock);
+    if (rl->locked.wait_fd == NULL && !rl->locked.closing)
+        rl->locked.wait_fd = rl__wait_fd_new(&rl->env);
+    if (rl->locked.wait_fd != NULL) {
+        fd = rl__wait_fd_number(rl->locked.wait_fd);
+        plan_wait_fd(rl, 1);
+    }
+    rl__unlock(&rl->lock);
+    return fd;
 }

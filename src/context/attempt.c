@@ -293,9 +293,7 @@ rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attemp
     };
     party->ask_deadline = ask.deadline;
     party->waiter.sequence = course->sequence;
-    course->party = party;
-    if ((st = rl__acquire_submit(rl, &ask, course->not_before, party)) != RL_OK) {
-        course->party = NULL;
+    if ((st = rl__acquire_submit(rl, &ask, course->not_before, party, &course->party)) != RL_OK) {
         rl__free(&rl->env, party);
         over(attempt, st, RL_NEVER, rl__now(&rl->env));
     }
@@ -344,22 +342,22 @@ static void take_back(rl_context *rl, struct rl__party *party)
     party->waiter.retry_at = RL_NEVER;
 }
 
-/* Back into the queue, unless it was told meanwhile that the context closes. */
-static int queue_again(rl_context *rl, struct rl__party *party, rl_time now)
+/* Back into the queue: RL_E_CLOSED, should the context close meanwhile; RL_E_NOMEM. */
+static rl_status queue_again(rl_context *rl, struct rl__party *party, rl_time now)
 {
-    int closing;
+    rl_status st = RL_E_CLOSED;
 
     party->done = 0;
     rl__lock(&rl->lock);
-    closing = rl->locked.closing;
-    if (!closing) {
-        party->waiter.not_before = course_of(party->attempt)->not_before;
+    party->waiter.not_before = course_of(party->attempt)->not_before;
+    if (!rl->locked.closing)
+        st = rl__queue_add(&rl->locked.queue, &party->waiter, now);
+    if (st == RL_OK) {
         course_of(party->attempt)->party = party;
-        rl__queue_add(&rl->locked.queue, &party->waiter, now);
-        rl__call_leader(rl);
+        rl__plan_changed(rl);
     }
     rl__unlock(&rl->lock);
-    return !closing;
+    return st;
 }
 
 /* The breaker had opened when the permit was there. 1: it waits on; 0: hand it over. */
@@ -368,6 +366,7 @@ static int is_sent_back(rl_context *rl, struct rl__party *party)
     struct rl__lane *lane = party->waiter.lane;
     rl_attempt *attempt = party->attempt;
     rl_time now = rl__now(&rl->env);
+    rl_status st;
 
     if (party->waiter.status != RL_OK ||
         rl__guard_enter(lane, course_of(attempt), attempt->permit.granted_at))
@@ -377,9 +376,9 @@ static int is_sent_back(rl_context *rl, struct rl__party *party)
     party->waiter.retry_at = attempt->permit.retry_at;
     if (party->waiter.status != RL_OK)
         return 0;
-    if (queue_again(rl, party, now))
-        return 1;
-    party->waiter.status = RL_E_CLOSED;
+    if ((st = queue_again(rl, party, now)) == RL_OK)
+        return 1; /* another thread may have it already */
+    party->waiter.status = st;
     party->waiter.retry_at = RL_NEVER;
     return 0;
 }
@@ -405,6 +404,7 @@ size_t rl_dispatch(rl_context *rl)
         }
         rl__lock(&rl->lock);
     }
+    rl__loop_told(rl);
     rl__unlock(&rl->lock);
     return count;
 }
@@ -417,7 +417,7 @@ static void take_out(rl_context *rl, struct rl__party *party)
     course_of(party->attempt)->party = NULL;
     if (!party->done) {
         rl__queue_remove(&rl->locked.queue, &party->waiter);
-        rl__call_leader(rl);
+        rl__plan_changed(rl);
         return;
     }
     while (*at != party)

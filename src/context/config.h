@@ -4,6 +4,7 @@
 #define LLMRL_SRC_CONFIG_H
 
 #include "base/env.h"
+#include "flow/queue.h"
 #include "scope/tenants.h"
 
 #include <llmrl/config.h>
@@ -71,7 +72,7 @@ struct rl__config {
     struct rl__provider_settings *providers;
     struct rl__tenant_settings tenants[RL__TENANT_KINDS];
     uint32_t estimate_share; /* of requests that are to find enough reserved, in 1/1024 */
-    uint64_t queue_max_size;
+    struct rl__queue_rules queue;
     uint64_t queue_max_wait_ms;
     rl_retry_policy retry;
     int has_retry_budget;

@@ -57,10 +57,10 @@ static rl_status start(rl_context *rl, const rl_options *options)
 {
     rl_status st;
 
-    rl__queue_init(&rl->locked.queue);
     rl->locked.ready_end = &rl->locked.ready;
     if ((st = read_config(rl, options)) != RL_OK)
         return st;
+    rl__queue_init(&rl->locked.queue, &rl->env, &rl->config->queue);
     if ((st = start_locks(rl)) != RL_OK)
         return st;
     if ((st = rl__registry_init(&rl->registry, &rl->env)) != RL_OK)
@@ -97,6 +97,7 @@ rl_status rl_open(const rl_options *options, rl_context **out)
     if ((rl = rl__alloc_zeroed(&env, 1, sizeof *rl)) == NULL)
         return fail(&own, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
     rl->env = env;
+    rl->owner = getpid();
     rl->classify = own.classify;
     rl->classify_user = own.classify_user;
     rl->count_tokens = own.count_tokens;
@@ -126,11 +127,13 @@ void rl_close(rl_context *rl)
 {
     struct rl__env env;
 
-    if (rl == NULL)
-        return;
+    if (rl == NULL || rl__is_forked(rl))
+        return; /* the parent's threads may hold anything */
     env = rl->env;
     if (rl->registry_ready)
         deliver_closing(rl);
+    rl__wait_fd_free(rl->locked.wait_fd, &rl->env);
+    rl__queue_deinit(&rl->locked.queue);
     rl__guards_free(rl);
     rl__registry_deinit(&rl->registry);
     while (rl->config != NULL) {

@@ -8,18 +8,23 @@
 
 #include "base/sync.h"
 #include "context/config.h"
+#include "context/wait_fd.h"
 #include "flow/queue.h"
 #include "provider/charge.h"
 #include "scope/permit.h"
 #include "scope/registry.h"
 
 #include <llmrl/queue.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 /* Somebody who waits: a thread that is blocked, or a submitted attempt. */
 struct rl__party {
     struct rl__waiter waiter;
     struct rl__condition wake; /* of a blocked thread */
     int blocking, done;
+    rl_time turn;  /* of a blocked thread: when it may be its turn, as was guessed when it came */
+    rl_time armed; /* until when it sleeps at most; 0: it is awake, or being woken */
     rl_permit *permit;
     struct rl__party *next_blocked, *previous_blocked;
     /* Of a submitted attempt: */
@@ -42,10 +47,11 @@ struct rl_context {
     rl_retry_budget retry_budget; /* asked if the settings say so */
     struct rl__mutex lock;
     int lock_ready, registry_ready;
-    struct { /* under `lock` */
+    pid_t owner; /* the process that opened it */
+    struct {     /* under `lock` */
         struct rl__queue queue;
-        struct rl__party *blocked; /* threads in rl_acquire(), newest first */
-        struct rl__party *leader;  /* the one among them that sleeps for all; NULL: nobody */
+        struct rl__party *blocked;            /* threads in rl_acquire(), newest first */
+        struct rl__wait_fd *wait_fd;          /* NULL: nobody has asked for it */
         struct rl__party *ready, **ready_end; /* submitted ones that are done, in order */
         size_t inside;                        /* blocked threads that have not left yet */
         int closing;
@@ -64,12 +70,21 @@ static inline const struct rl__config *rl__settings(const rl_context *rl)
     return __atomic_load_n(&rl->config, __ATOMIC_ACQUIRE);
 }
 
+/* A child of fork() has the memory, but not the threads that held the locks. Only doors that may
+ * block ask. */
+static inline int rl__is_forked(const rl_context *rl)
+{
+    return getpid() != rl->owner;
+}
+
 /* ---- acquire.c ---- */
 struct rl__ask { /* a request, read and checked */
     struct rl__lane *lane;
     const struct rl__traits *traits;
     struct rl__who who;
     struct rl__cost cost;
+    uint64_t level, share; /* see struct rl__waiter */
+    rl_ticket *ticket;     /* NULL: none */
     rl_time expires;
     rl_status expired;
     rl_time deadline; /* RL_NEVER: none */
@@ -82,13 +97,18 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
  * be gone already, and must not be asked for it. */
 rl_status rl__acquire(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
                       uint64_t sequence, rl_permit *permit, rl_time *now);
-/* Queues a submitted attempt; on RL_OK it will end up among the ready ones. */
+/* Queues a submitted attempt; on RL_OK it will end up among the ready ones, and *place, which is
+ * written under `lock`, leads to it. */
 rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
-                             struct rl__party *party);
-/* Something was given back or learned. */
-void rl__poke(rl_context *rl);
-/* The plan may have become earlier. Under `lock`. */
-void rl__call_leader(rl_context *rl);
+                             struct rl__party *party, struct rl__party **place);
+/* Something was given back or learned in that lane; by these tenants, too (0: none). */
+void rl__poke(rl_context *rl, struct rl__lane *lane, const uint64_t tenant[RL__TENANT_KINDS]);
+/* Something has changed for everybody, the configuration included. */
+void rl__poke_all(rl_context *rl);
+/* The plan may have become earlier, or nobody sleeps for all. Under `lock`. */
+void rl__plan_changed(rl_context *rl);
+/* The same at the end of a dispatch. */
+void rl__loop_told(rl_context *rl);
 /* Runs the queue and hands out the results. Under `lock`. */
 void rl__run_queue_locked(rl_context *rl, rl_time now);
 

@@ -132,7 +132,8 @@ static void settle(const struct observation *o)
             : rl__charge_failed(rl__provider_traits(o->provider), o->reserved, o->answer->outcome,
                                 o->failure);
 
-    rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, o->sent_at, o->now);
+    (void)rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, o->sent_at,
+                           o->now); /* the answer may have told more than that */
 }
 
 static void count_answer(rl_context *rl, const rl_answer *answer)
@@ -159,7 +160,7 @@ static void digest(struct observation *o)
     settle(o);
     o->streak = count_streak(o);
     rl__fetch_add(&o->rl->count.learned, o->learned);
-    rl__poke(o->rl);
+    rl__poke(o->rl, o->lane, o->grant->tenant);
     report(o);
 }
 
@@ -239,6 +240,7 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
 {
     struct rl__grant grant;
     struct rl__cost reserved, used = { .amount = { 0 } };
+    int gave;
 
     if (rl == NULL || permit == NULL)
         return RL_E_INVALID;
@@ -246,9 +248,10 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
         return RL_E_ENDED;
     if (usage != NULL)
         used = rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage);
-    rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used, permit->granted_at,
-                     rl__now(&rl->env));
-    rl__poke(rl);
+    gave = rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used, permit->granted_at,
+                            rl__now(&rl->env));
+    if (gave)
+        rl__poke(rl, grant.lane, grant.tenant);
     return RL_OK;
 }
 

@@ -190,6 +190,6 @@ rl_status rl_limits_reset(rl_context *rl, const rl_request *request)
         reset_scope(scope != NULL ? scope : ask.lane->scope[RL__PROVIDER_SCOPE], now);
         rl__unlock(&provider->learning);
     }
-    rl__poke(rl);
+    rl__poke_all(rl);
     return RL_OK;
 }

@@ -475,7 +475,7 @@ rl_status rl_config_reload(rl_context *rl, const char *path, const char *json, c
     st = read_and_follow(rl, path, json, error, error_size);
     rl__unlock(&rl->reloading);
     if (st == RL_OK)
-        rl__poke(rl);
+        rl__poke_all(rl);
     return st;
 }
 
@@ -552,6 +552,6 @@ rl_status rl_config_patch(rl_context *rl, const char *json, char *error, size_t 
     st = patch_and_follow(rl, json, error, error_size);
     rl__unlock(&rl->reloading);
     if (st == RL_OK)
-        rl__poke(rl);
+        rl__poke_all(rl);
     return st;
 }

@@ -53,12 +53,13 @@ static void ask_gates(struct rl__lane *lane, rl_time now, struct rl__refusal *re
     }
 }
 
-static void ask_queue(struct rl__entry *entry, struct rl__scope *scope, uint64_t sequence,
+static void ask_queue(struct rl__entry *entry, struct rl__scope *scope, const struct rl__rank *rank,
                       struct rl__refusal *refusal)
 {
-    uint64_t parked = rl__load(&entry->parked_sequence);
+    struct rl__rank parked = { { rl__load(&entry->parked.word[0]),
+                                 rl__load(&entry->parked.word[1]) } };
 
-    if (parked != 0 && parked < sequence)
+    if (parked.word[1] != 0 && rl__rank_before(&parked, rank))
         note(refusal, RL__HELD_BY_QUEUE, scope, entry, rl__load(&entry->parked_until));
 }
 
@@ -93,9 +94,10 @@ static rl_status ask_limiter(struct rl__entry *entry, uint64_t amount, rl_time n
     return rl_limiter_peek(&entry->limiter, at_once(entry, amount), now, retry_at);
 }
 
-static rl_status ask_scope(struct rl__scope *scope, size_t count, int shared,
-                           const struct rl__cost *cost, uint64_t sequence, rl_time now,
-                           struct trial *trial, struct rl__refusal *refusal)
+/* `rank` NULL: nobody waits here, or it is the lane's own, and the lane keeps the order. */
+static rl_status ask_scope(struct rl__scope *scope, size_t count, const struct rl__rank *rank,
+                           const struct rl__cost *cost, rl_time now, struct trial *trial,
+                           struct rl__refusal *refusal)
 {
     for (size_t i = 0; i < count; i++) {
         struct rl__entry *entry = scope->entry[i];
@@ -108,8 +110,8 @@ static rl_status ask_scope(struct rl__scope *scope, size_t count, int shared,
             trial->ready[index] = 0;
         if (amount == 0 || entry->rule.shadow || rl__load(&entry->off) != 0)
             continue;
-        if (shared)
-            ask_queue(entry, scope, sequence, refusal);
+        if (rank != NULL)
+            ask_queue(entry, scope, rank, refusal);
         st = ask_limiter(entry, amount, now, trial, index, &retry_at);
         if (st == RL_E_TOO_LARGE) {
             note_hopeless(refusal, scope, entry);
@@ -129,8 +131,9 @@ static int is_probing(const struct rl__lane *lane)
 }
 
 /* Asks the lane and takes nothing; what tenants said is in `refusal`. */
-static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost, uint64_t sequence,
-                          rl_time now, struct trial *trial, struct rl__refusal *refusal)
+static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost,
+                          const struct rl__rank *rank, rl_time now, struct trial *trial,
+                          struct rl__refusal *refusal)
 {
     trial->asked = 0;
     for (size_t i = 0; i < RL__LANE_SCOPES; i++) {
@@ -139,8 +142,8 @@ static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost, ui
         if (lane->scope[i] == NULL)
             continue;
         trial->count[i] = rl__scope_count(lane->scope[i]);
-        st = ask_scope(lane->scope[i], trial->count[i], is_shared(i), cost, sequence, now, trial,
-                       refusal);
+        st = ask_scope(lane->scope[i], trial->count[i],
+                       rank != NULL && is_shared(i) ? &rank[i] : NULL, cost, now, trial, refusal);
         if (st != RL_OK)
             return st;
     }
@@ -148,6 +151,27 @@ static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost, ui
     if (refusal->by == RL__HELD_BY_NOTHING && is_probing(lane))
         note(refusal, RL__HELD_BY_PROBE, NULL, NULL, RL_NEVER);
     return refusal->by == RL__HELD_BY_NOTHING ? RL_OK : RL_WAIT;
+}
+
+/* What is held at once has no pace. */
+static rl_duration span_of(const struct rl__entry *entry, const struct rl__cost *cost)
+{
+    uint64_t amount = amount_of(entry);
+
+    if (entry->rule.shadow || rl__load(&entry->off) != 0 ||
+        entry->rule.dimension == RL_CONCURRENCY || amount == 0)
+        return 0;
+    return rl__mul_div_up(rl__rule_reserve(&entry->rule, cost), entry->period, amount);
+}
+
+rl_duration rl__admit_span(const struct rl__lane *lane, const struct rl__cost *cost)
+{
+    rl_duration longest = 0;
+
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++)
+            longest = rl__max(longest, span_of(lane->scope[s]->entry[i], cost));
+    return longest == 0 ? RL_MILLISECOND : longest;
 }
 
 int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
@@ -284,7 +308,7 @@ static rl_status hold_all(const struct rl__who *who, rl_time now, struct holding
 }
 
 static void note_tenant(struct rl__refusal *refusal, const struct rl__held_tenant *held,
-                        const struct rl__tier_limit *limit, rl_time retry_at)
+                        size_t kind, const struct rl__tier_limit *limit, rl_time retry_at)
 {
     if (refusal->by != RL__HELD_BY_NOTHING && retry_at <= refusal->retry_at)
         return;
@@ -294,7 +318,8 @@ static void note_tenant(struct rl__refusal *refusal, const struct rl__held_tenan
                                      .amount = limit->made.plan.word[0],
                                      .period = limit->limit.period,
                                      .dimension = limit->rule.dimension,
-                                     .is_tenant = 1 };
+                                     .is_tenant = 1,
+                                     .tenant = (uint32_t)kind };
 }
 
 /* Takes on copies: nothing is in force before commit_all(). */
@@ -312,7 +337,7 @@ static rl_status take_tenants(struct holding *holding, const struct rl__cost *co
         if (st == RL_E_TOO_LARGE)
             refusal->by = RL__HELD_BY_NOTHING;
         if (st != RL_OK)
-            note_tenant(refusal, &holding->of[k], by, retry_at);
+            note_tenant(refusal, &holding->of[k], k, by, retry_at);
         if (st == RL_E_TOO_LARGE)
             return st;
     }
@@ -329,14 +354,14 @@ static void commit_all(struct holding *holding, struct rl__taken *taken)
 }
 
 static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
-                            const struct rl__cost *cost, uint64_t sequence, rl_time now,
+                            const struct rl__cost *cost, const struct rl__rank *rank, rl_time now,
                             struct rl__taken *taken, struct rl__refusal *refusal)
 {
     rl_status st = take_tenants(holding, cost, now, refusal);
     struct trial trial;
 
     if (st == RL_OK)
-        st = ask_lane(lane, cost, sequence, now, &trial, refusal);
+        st = ask_lane(lane, cost, rank, now, &trial, refusal);
     if (st == RL_OK)
         st = take_all(lane, cost, now, &trial, taken, refusal);
     return st;
@@ -355,7 +380,7 @@ static uint64_t settled_revision(const struct rl__who *who)
 }
 
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
-                    uint64_t sequence, rl_time now, struct rl__taken *taken,
+                    const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal)
 {
     struct holding holding;
@@ -368,7 +393,7 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
         *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
         if ((st = hold_all(who, now, &holding)) != RL_OK)
             return st;
-        st = admit_held(lane, &holding, cost, sequence, now, taken, refusal);
+        st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
         /* What was taken partly from old and partly from new limits goes back. */
         changed = st == RL_OK && who->revision != NULL && rl__load(who->revision) != revision;
         if (changed)

@@ -25,6 +25,7 @@ struct rl__refusal {
     rl_duration period;
     uint32_t dimension;
     uint32_t is_tenant; /* it holds back this one tenant, and nobody else */
+    uint32_t tenant;    /* an rl__tenant_kind: which, if is_tenant */
 };
 
 /* From how many entries of each scope a grant was taken: one that is found later owes nothing to
@@ -35,14 +36,17 @@ struct rl__taken {
 };
 
 /*
- * Takes `cost` everywhere: from the tenants in `who`, and in the lane. `sequence` is the arrival
- * number of the asker: waiters with smaller ones at shared places are not overtaken; RL_NEVER
- * overtakes nobody. RL_OK, RL_WAIT or RL_E_TOO_LARGE; RL_E_TABLE_FULL or RL_E_NOMEM for a tenant
- * there is no room for. *refusal is written unless RL_OK.
+ * Takes `cost` everywhere: from the tenants in `who`, and in the lane. `rank` is the
+ * asker's at each shared scope of the lane: those who wait there with a smaller one are not
+ * overtaken; NULL: nobody waits. RL_OK, RL_WAIT or RL_E_TOO_LARGE; RL_E_TABLE_FULL or RL_E_NOMEM
+ * for a tenant there is no room for. *refusal is written unless RL_OK.
  */
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
-                    uint64_t sequence, rl_time now, struct rl__taken *taken,
+                    const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal);
+/* How long the lane's limits need to give so much: the longest of them counts. Some
+ * time, the same for all, where no limit is known. */
+rl_duration rl__admit_span(const struct rl__lane *lane, const struct rl__cost *cost);
 /* Whether no limit of the lane is smaller than `cost`, so that waiting may help. */
 int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost);
 

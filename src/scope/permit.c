@@ -111,34 +111,41 @@ static void book(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_t
                       now);
 }
 
-static void settle_tenants(const struct rl__grant *grant, struct rl__tenants *tenants,
-                           const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
-                           rl_time now)
+static int settle_tenants(const struct rl__grant *grant, struct rl__tenants *tenants,
+                          const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
+                          rl_time now)
 {
+    int gave = 0;
+
     for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
         struct rl__held_tenant held;
 
         if (grant->tenant[k] == 0 || !rl__tenant_hold_known(&tenants[k], grant->tenant[k], &held))
             continue;
-        rl__tenant_settle(&held, reserved, used, at, now);
+        gave |= rl__tenant_settle(&held, reserved, used, at, now);
         rl__tenant_let_go(&held);
     }
+    return gave;
 }
 
-void rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
-                      const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
-                      rl_time now)
+int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
+                     const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
+                     rl_time now)
 {
+    int gave = rl__load(&grant->lane->probe_window) != RL_NEVER;
+
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; i < grant->taken.count[s]; i++) {
             struct rl__entry *entry = grant->lane->scope[s]->entry[i];
+            uint64_t before = rl__rule_reserve(&entry->rule, reserved);
+            uint64_t after = rl__rule_settle(&entry->rule, used);
 
             if (rl__load(&entry->since) > at)
                 continue;
-            book(entry, rl__rule_reserve(&entry->rule, reserved),
-                 rl__rule_settle(&entry->rule, used), at, now);
+            book(entry, before, after, at, now);
+            gave |= after < before;
         }
-    settle_tenants(grant, tenants, reserved, used, at, now);
+    return settle_tenants(grant, tenants, reserved, used, at, now) | gave;
 }
 
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry)

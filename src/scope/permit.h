@@ -41,10 +41,10 @@ void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl_
 /* Takes the grant out of the permit: from here on the permit has ended. 0: it had ended before. */
 int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost *cost);
 /* Books the difference between what was reserved at `at` and what was used, in every limiter that
- * was charged; `tenants` as in struct rl__who. */
-void rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
-                      const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
-                      rl_time now);
+ * was charged; `tenants` as in struct rl__who. 1: something came back that others may wait for. */
+int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
+                     const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
+                     rl_time now);
 /* The level that our own books show for that entry at the time of the grant, corrections made since
  * then included. RL__NO_SNAPSHOT: the entry is younger than the grant. */
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry);

@@ -29,6 +29,15 @@ enum rl__lane_scope {
     RL__LANE_SCOPES
 };
 
+/* Somebody's place in an order, compared like the keys of a heap: level and share, then arrival. */
+struct rl__rank {
+    uint64_t word[2];
+};
+static inline int rl__rank_before(const struct rl__rank *a, const struct rl__rank *b)
+{
+    return a->word[0] != b->word[0] ? a->word[0] < b->word[0] : a->word[1] < b->word[1];
+}
+
 /* One limit at work in a scope, with what was learned about it. */
 struct rl__entry {
     struct rl__rule rule;
@@ -47,9 +56,9 @@ struct rl__entry {
     /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.
      */
     uint64_t shift;
-    /* Who waits here first, so that later ones of other lanes do not pass: sequence number, 0:
-     * nobody. Queue lock writes, anybody reads. */
-    uint64_t parked_sequence;
+    /* Who waits here first, so that later ones of other lanes do not pass; all 0: nobody. Queue
+     * lock writes, anybody reads. */
+    struct rl__rank parked;
     uint64_t parked_until;
     /* What learning knows; see learn.c. Learning lock. */
     struct {
@@ -83,6 +92,7 @@ struct rl__scope {
     uint64_t entry_count;
     struct rl__entry *entry[RL__SCOPE_ENTRIES]; /* owned */
     uint64_t closed_until;                      /* the gate; 0: open. Only ever raised */
+    struct rl__heap waiters; /* of a provider: all who wait, who is dropped first. Queue lock */
 };
 
 #define RL__OUTPUT_CLASSES 21 /* the last one: 2^20 tokens and more */
@@ -106,13 +116,21 @@ struct rl__lane {
     uint64_t input_quantile;
     uint64_t output_quantile[RL__OUTPUT_CLASSES];
     /* Queue lock: */
-    struct rl__heap waiters;     /* by arrival */
+    struct rl__heap strands;     /* of those who may be asked, by rank */
+    struct rl__heap ageing;      /* the same strands, by when they come before all others */
     struct rl__heap_node turn;   /* in the queue's heap of sleeping or due lanes */
     struct rl__entry *parked_at; /* where the head was held back, if a shared place */
-    uint64_t parked_as;          /* its sequence number there */
+    struct rl__rank parked_as;   /* its rank there */
+    uint64_t asked_at;         /* the scope that held the head back, + 1; 0: none that is shared */
+    struct rl__scope *held_at; /* the scope that has to change before the time; NULL: the lane */
+    int held_for_good;         /* until wake_at, whatever happens */
     rl_time wake_at;
     rl_time hopeless_checked; /* waiters that cannot outlast this gate have been told */
-    int due;                  /* in the heap of due lanes, else of sleeping ones */
+    struct rl__lane *next_poked;
+    uint64_t waiting; /* in all its strands */
+    uint64_t served;  /* since it last began to sleep */
+    rl_duration pace; /* between two grants, lately; 0: not known */
+    int due;          /* in the heap of due lanes, else of sleeping ones */
 };
 
 /* Whose a request is, beside its lane: hashes of ids, 0: nobody's; tiers that it names, -1: none.

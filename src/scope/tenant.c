@@ -76,6 +76,32 @@ rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char
     return index < 0 ? RL_E_NOT_FOUND : RL_OK;
 }
 
+static size_t tier_now(const struct rl__shard *shard, uint64_t hash, int32_t tier)
+{
+    const struct rl__tier_set *set = shard->locked.set;
+    const struct rl__record *record = NULL;
+
+    if (tier >= 0 && (size_t)tier < set->count && set->tier[tier].given)
+        return (size_t)tier;
+    if (shard->locked.capacity > 0)
+        record = rl__record_find(set, shard->locked.records, shard->locked.capacity, hash);
+    return record != NULL && record->hash == hash ? record->tier : rl__tier_of(set, hash);
+}
+
+uint64_t rl__tenant_weight(struct rl__tenants *tenants, uint64_t hash, int32_t tier)
+{
+    struct rl__shard *shard;
+    uint64_t weight;
+
+    if (!rl__tenants_active(tenants))
+        return 1;
+    shard = shard_of(tenants, hash);
+    rl__lock(&shard->lock);
+    weight = shard->locked.set->tier[tier_now(shard, hash, tier)].weight;
+    rl__unlock(&shard->lock);
+    return rl__max(weight, 1);
+}
+
 rl_status rl__tenant_hold(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
                           struct rl__held_tenant *held)
 {
@@ -183,9 +209,11 @@ void rl__tenant_commit(struct rl__held_tenant *held)
         held->record->permits++;
 }
 
-void rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reserved,
-                       const struct rl__cost *used, rl_time at, rl_time now)
+int rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reserved,
+                      const struct rl__cost *used, rl_time at, rl_time now)
 {
+    int gave = 0;
+
     for (size_t i = 0; i < held->tier->count; i++) {
         const struct rl__tier_limit *limit = &held->tier->limit[i];
         struct rl__step step = { .kind = RL__SETTLE, .now = now, .at = at };
@@ -199,9 +227,11 @@ void rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *rese
             continue;
         (void)rl__step(limit->made.algorithm, &step, &limit->made.plan,
                        &held->record->word[limit->first], &unused); /* only a take is refused */
+        gave |= step.used < step.amount;
     }
     if (held->record->permits > 0 && held->record->permits < UINT16_MAX)
         held->record->permits--;
+    return gave;
 }
 
 void rl__tenant_level(const struct rl__held_tenant *held, size_t index, rl_time now,

@@ -120,6 +120,8 @@ struct rl__held_tenant {
 /* The index of the tier that is so called now, for rl__tenant_hold(). RL_E_NOT_FOUND. */
 rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char *name,
                           int32_t *tier);
+/* The weight of the tier that a tenant has, or would have from `tier` on; at least 1. */
+uint64_t rl__tenant_weight(struct rl__tenants *tenants, uint64_t hash, int32_t tier);
 /* Finds or makes the record and locks its shard. `tier` -1: the assigned one, else the tenant has
  * that one from now on. RL_E_TABLE_FULL, RL_E_NOMEM: nothing is locked. */
 rl_status rl__tenant_hold(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
@@ -141,9 +143,9 @@ void rl__tenant_look(struct rl__tenants *tenants, uint64_t hash, int32_t tier, r
 rl_status rl__tenant_take(struct rl__held_tenant *held, const struct rl__cost *cost, rl_time now,
                           const struct rl__tier_limit **by, rl_time *retry_at);
 void rl__tenant_commit(struct rl__held_tenant *held);
-/* Settles what a permit had taken at `at`, in the record itself. */
-void rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reserved,
-                       const struct rl__cost *used, rl_time at, rl_time now);
+/* Settles what a permit had taken at `at`, in the record itself. 1: something was given back. */
+int rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reserved,
+                      const struct rl__cost *used, rl_time at, rl_time now);
 /* What is left of limit `index`. */
 void rl__tenant_level(const struct rl__held_tenant *held, size_t index, rl_time now,
                       rl_level *level);

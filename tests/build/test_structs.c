@@ -19,6 +19,7 @@
 
 #define OF(type, member) sizeof(((type *)0)->member)
 
+_Static_assert(sizeof(rl_ticket) == 16, "a ticket is 16 bytes, for ever");
 _Static_assert(sizeof(rl_scope) == 64, "a scope is 64 bytes, for ever");
 _Static_assert(sizeof(rl_permit) == 128, "a permit is 128 bytes, for ever");
 _Static_assert(sizeof(rl_status) == sizeof(int), "a status is an int");
@@ -69,7 +70,8 @@ NO_PADDING(rl_request,
                OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +
                OF(rl_request, max_wait_ms) + OF(rl_request, deadline_ms) + OF(rl_request, user) +
                OF(rl_request, organisation) + OF(rl_request, api_key) + OF(rl_request, user_tier) +
-               OF(rl_request, images) + OF(rl_request, nano_dollars) + OF(rl_request, scope));
+               OF(rl_request, images) + OF(rl_request, nano_dollars) + OF(rl_request, scope) +
+               OF(rl_request, priority) + OF(rl_request, fair_key) + OF(rl_request, ticket));
 NO_PADDING(rl_response, OF(rl_response, size) + OF(rl_response, status) + OF(rl_response, headers) +
                             OF(rl_response, header_count) + OF(rl_response, body) +
                             OF(rl_response, body_length) + OF(rl_response, failure));
@@ -198,7 +200,7 @@ static void statuses_keep_their_values(void **state)
         RL_E_TOO_LARGE, RL_E_QUEUE_FULL, RL_E_CANCELLED,    RL_E_CLOSED,    RL_E_ENDED,
         RL_E_TOO_NEW,   RL_E_NOT_BUILT,  RL_E_CONFIG,       RL_E_NOT_FOUND, RL_E_TABLE_FULL,
         RL_E_REJECTED,  RL_E_QUOTA,      RL_E_ATTEMPTS,     RL_E_TRANSPORT, RL_E_TOO_BIG,
-        RL_E_IO,        RL_E_BUDGET,     RL_E_CIRCUIT_OPEN,
+        RL_E_IO,        RL_E_BUDGET,     RL_E_CIRCUIT_OPEN, RL_E_DROPPED,
     };
 
     (void)state;

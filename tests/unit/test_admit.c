@@ -154,19 +154,20 @@ static void a_refusal_changes_no_word(void **state)
     struct rl__taken taken;
     uint64_t before[4];
 
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     for (int i = 0; i < 4; i++)
         before[i] = entry[i]->limiter.word[0];
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_WAIT);
     for (int i = 0; i < 4; i++)
         assert_int_equal(entry[i]->limiter.word[0], before[i]);
     assert_ptr_equal(refusal.entry, entry[2]);
     assert_int_equal(refusal.by, RL__HELD_BY_LIMIT);
     assert_int_equal(refusal.retry_at, NOW + RL_SECOND);
     assert_int_equal(rl__lane_in_flight(lane), 1);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW + RL_SECOND - 1, &taken, &refusal),
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW + RL_SECOND - 1, &taken, &refusal),
                      RL_WAIT);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW + RL_SECOND, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW + RL_SECOND, &taken, &refusal),
+                     RL_OK);
 }
 
 /* SEED-BUGS 2: every declared limit is enforced, tokens too. And the latest of all times is the one
@@ -181,8 +182,8 @@ static void all_limits_hold_and_the_latest_decides(void **state)
     struct rl__taken taken;
 
     add(lane->scope[RL__MODEL_SCOPE], RL_REQUESTS, 60, 1);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_WAIT);
     assert_ptr_equal(refusal.entry, tokens);
     assert_int_equal(refusal.retry_at, NOW + 10 * RL_SECOND);
 }
@@ -197,7 +198,7 @@ static void too_large_is_said_at_once_even_behind_a_gate(void **state)
     struct rl__taken taken;
 
     lane->scope[1]->closed_until = NOW + RL_HOUR;
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_E_TOO_LARGE);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_E_TOO_LARGE);
     assert_ptr_equal(refusal.entry, tokens);
 }
 
@@ -211,14 +212,15 @@ static void a_closed_gate_holds_everybody_below_it(void **state)
     struct rl__taken taken;
 
     a->scope[RL__MODEL_SCOPE]->closed_until = NOW + RL_SECOND;
-    assert_int_equal(rl__admit(a, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(a, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_WAIT);
     assert_int_equal(refusal.by, RL__HELD_BY_GATE);
-    assert_int_equal(rl__admit(b, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(b, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     b->scope[1]->closed_until = NOW + 2 * RL_SECOND;
-    assert_int_equal(rl__admit(b, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(b, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_WAIT);
     assert_int_equal(refusal.retry_at, NOW + 2 * RL_SECOND);
-    assert_int_equal(rl__admit(other, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(a, &nobody, &cost, 0, NOW + 2 * RL_SECOND, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(other, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(a, &nobody, &cost, NULL, NOW + 2 * RL_SECOND, &taken, &refusal),
+                     RL_OK);
 }
 
 static void few_are_in_flight_while_nothing_is_known(void **state)
@@ -230,9 +232,9 @@ static void few_are_in_flight_while_nothing_is_known(void **state)
     struct rl__taken taken;
 
     lane->probe_window = 2;
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_WAIT);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_WAIT);
     assert_int_equal(refusal.by, RL__HELD_BY_PROBE);
     assert_int_equal(refusal.retry_at, RL_NEVER);
 }
@@ -256,20 +258,20 @@ static void settling_books_the_difference(void **state)
     struct rl__taken taken;
     rl_permit permit;
 
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
     assert_int_equal(left_in(tokens), 600);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_memory_equal(&reserved, &cost, sizeof cost);
-    rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
     assert_int_equal(left_in(tokens), 850);
     assert_int_equal(rl__lane_in_flight(lane), 0);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 0);
     used = cost_of(2000); /* more than was reserved: debt */
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
-    rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
     assert_int_equal(left_in(tokens), -1150);
 }
 
@@ -284,13 +286,13 @@ static void a_younger_limiter_owes_nothing_to_an_older_permit(void **state)
     struct rl__taken taken;
     rl_permit permit;
 
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
     young = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
     rl_limiter_set_level(&young->limiter, 0, NOW);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_int_equal(rl__grant_level(&grant, young), RL__NO_SNAPSHOT);
-    rl__grant_settle(&grant, NULL, &reserved, &nothing, NOW, NOW);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &nothing, NOW, NOW);
     assert_int_equal(left_in(young), 0);
 }
 
@@ -306,9 +308,9 @@ static void a_grant_remembers_the_level_and_follows_corrections(void **state)
     rl_permit permit;
 
     rl__entry_correct(tokens, -50, NOW);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
-    assert_int_equal(rl__admit(lane, &nobody, &cost, 0, NOW, &taken, &refusal),
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal),
                      RL_OK); /* a later one: not in the level */
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_int_equal(rl__grant_level(&grant, tokens), 850);

@@ -37,6 +37,9 @@ static void *from_arena(void *user, void *ptr, size_t size)
     return fresh;
 }
 
+static const struct rl__queue_rules plain = { .most = { RL_NEVER, RL_NEVER, RL_NEVER },
+                                              .max_age = RL_NEVER };
+
 static void lay(struct world *w)
 {
     rl_hooks hooks = RL_HOOKS_INIT;
@@ -48,7 +51,7 @@ static void lay(struct world *w)
     w->global.env = &w->env;
     for (int i = 0; i < 4; i++)
         w->provider[i / 2].env = w->model[i].env = &w->env;
-    rl__queue_init(&w->queue);
+    rl__queue_init(&w->queue, &w->env, &plain);
     for (int i = 0; i < 4; i++) {
         w->lane[i].scope[0] = &w->global;
         w->lane[i].scope[1] = &w->provider[i / 2];
@@ -82,7 +85,7 @@ static void enter(struct world *w, struct rl__waiter *waiter, int lane, uint64_t
     waiter->cost = (struct rl__cost){ .amount = { 1, tokens, 0, 0 } };
     waiter->expires = expires;
     waiter->expired = RL_E_TIMEOUT;
-    rl__queue_add(&w->queue, waiter, NOW);
+    assert_int_equal(rl__queue_add(&w->queue, waiter, NOW), RL_OK);
 }
 
 static size_t run(struct world *w, rl_time now, struct rl__waiter **done, size_t room)
@@ -176,7 +179,7 @@ static void a_retry_is_not_passed_at_a_shared_limit(void **state)
     for (int i = 0; i < 3; i++)
         enter(&w, &young[i], 1, 10, RL_NEVER);
     assert_int_equal(run(&w, NOW, done, 4), 0);
-    rl__queue_add(&w.queue, &again, NOW);
+    assert_int_equal(rl__queue_add(&w.queue, &again, NOW), RL_OK);
     for (rl_time now = NOW; now < NOW + 5 * RL_SECOND; now += RL_SECOND / 10)
         assert_int_equal(run(&w, now, done, 4), 0);
     assert_int_equal(run(&w, NOW + 5 * RL_SECOND, done, 4), 1);
@@ -297,7 +300,7 @@ static void a_delayed_one_keeps_its_place(void **state)
                                  .expires = RL_NEVER };
     again.sequence = w.queue.next_sequence++;
     again.not_before = NOW + RL_SECOND / 2;
-    rl__queue_add(&w.queue, &again, NOW);
+    assert_int_equal(rl__queue_add(&w.queue, &again, NOW), RL_OK);
     enter(&w, &first, 0, 0, RL_NEVER);
     assert_int_equal(rl__queue_next(&w.queue), 0);
     assert_int_equal(run(&w, NOW, done, 4), 0);
@@ -320,7 +323,7 @@ static void the_end_tells_everybody_once(void **state)
         enter(&w, &waiter[i], i % 4, 0, NOW + RL_MINUTE);
     waiter[8] =
         (struct rl__waiter){ .lane = &w.lane[0], .not_before = NOW + RL_HOUR, .expires = RL_NEVER };
-    rl__queue_add(&w.queue, &waiter[8], NOW);
+    assert_int_equal(rl__queue_add(&w.queue, &waiter[8], NOW), RL_OK);
     for (struct rl__waiter *d = rl__queue_end(&w.queue, RL_E_CLOSED); d != NULL;
          d = d->next_done, count++)
         assert_int_equal(d->status, RL_E_CLOSED);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hash table whose nodes lie in their owners. The caller brings the hashes, and compares the
+ * owners: nodes of one hash are given out one after the other. It never fails: without memory for
+ * more buckets it gets slower.
+ */
+#ifndef LLMRL_SRC_MAP_H
+#define LLMRL_SRC_MAP_H
+
+#include "base/env.h"
+
+struct rl__map_node {
+    uint64_t hash;
+    struct rl__map_node *next;
+};
+
+struct rl__map {
+    struct rl__env *env; /* borrowed */
+    struct rl__map_node *few;
+    struct rl__map_node **bucket; /* owned; NULL: all of them are in `few` */
+    size_t size, count;
+};
+
+void rl__map_init(struct rl__map *map, struct rl__env *env);
+/* Frees the buckets; the nodes are their owners'. */
+void rl__map_deinit(struct rl__map *map);
+/* `node->hash` is set. */
+void rl__map_add(struct rl__map *map, struct rl__map_node *node);
+/* It is in there. */
+void rl__map_remove(struct rl__map *map, struct rl__map_node *node);
+/* The first of that hash, and the next; NULL: none. */
+struct rl__map_node *rl__map_find(const struct rl__map *map, uint64_t hash);
+struct rl__map_node *rl__map_next(const struct rl__map_node *node);
+/* Spreads the bits of two numbers over one; not keyed. */
+uint64_t rl__map_mix(uint64_t a, uint64_t b);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue from inside: strands and holds (strand.c), crowds (crowd.c), and the order of steps
+ * (queue.c). */
+#ifndef LLMRL_SRC_QUEUE_PARTS_H
+#define LLMRL_SRC_QUEUE_PARTS_H
+
+#include "flow/queue.h"
+
+#define RL__OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+/* ---- strand.c ---- */
+/* The strand of a waiter, joined. NULL: out of memory. */
+struct rl__strand *rl__strand_join(struct rl__queue *queue, const struct rl__waiter *waiter);
+/* One member less; the last frees it. */
+void rl__strand_leave(struct rl__queue *queue, struct rl__strand *strand);
+static inline struct rl__waiter *rl__strand_head(const struct rl__strand *strand)
+{
+    struct rl__heap_node *node = rl__heap_peek(&strand->waiters);
+
+    return node == NULL ? NULL : RL__OWNER(node, struct rl__waiter, order);
+}
+struct rl__rank rl__strand_rank(struct rl__strand *strand, size_t place);
+/* After all that wait at a level; 0: the normal one. */
+struct rl__rank rl__strand_last_rank(const struct rl__queue *queue, uint64_t level);
+/* At each shared scope of its lane. */
+void rl__strand_ranks(struct rl__queue *queue, struct rl__strand *strand,
+                      struct rl__rank rank[RL__MODEL_SCOPE]);
+/* So that it has a rank at that place, and others there have one against it. */
+void rl__strand_stand(struct rl__queue *queue, struct rl__strand *strand, size_t place);
+/* Its head was granted: its share pays. */
+void rl__strand_pay(struct rl__queue *queue, struct rl__strand *strand, rl_time now);
+/* Into the order of its lane, from nowhere or anew; out of it. */
+void rl__strand_line_up(struct rl__queue *queue, struct rl__strand *strand);
+void rl__strand_step_out(struct rl__strand *strand);
+/* Whose turn it is in a lane; NULL: nobody's. */
+struct rl__strand *rl__lane_first(struct rl__queue *queue, struct rl__lane *lane, rl_time now);
+/* As it stands, without bringing the order up to date. */
+static inline struct rl__strand *rl__lane_peek(const struct rl__lane *lane)
+{
+    struct rl__heap_node *node = rl__heap_peek(&lane->strands);
+
+    return node == NULL ? NULL : RL__OWNER(node, struct rl__strand, turn);
+}
+
+/* ---- hold.c ---- */
+/* 0: nobody's. */
+uint64_t rl__hold_key(uint64_t tenant, size_t kind);
+struct rl__hold *rl__hold_find(const struct rl__queue *queue, uint64_t key,
+                               const struct rl__lane *lane);
+/* The hold in which somebody of the same tenant waits before this strand; NULL: there is none. */
+struct rl__hold *rl__hold_before(struct rl__queue *queue, struct rl__strand *strand, size_t *kind);
+/* Steps aside, out of the lane, because of that tenant. RL_E_NOMEM: it stays where it is. */
+rl_status rl__hold_enter(struct rl__queue *queue, struct rl__strand *strand, size_t kind,
+                         rl_time until);
+/* Out of its hold, into nowhere. */
+void rl__hold_leave(struct rl__queue *queue, struct rl__strand *strand);
+/* It was granted, stands aside elsewhere, or is gone: the next one may come out. */
+void rl__hold_answered(struct rl__queue *queue, struct rl__strand *strand);
+/* The first one is looked at in the next run. */
+void rl__hold_wake(struct rl__queue *queue, struct rl__hold *hold);
+/* The same for all of a tenant. */
+void rl__hold_wake_tenant(struct rl__queue *queue, uint64_t tenant, size_t kind);
+/* Takes out the first strand of the first hold whose time has come; NULL: none. */
+struct rl__strand *rl__hold_next(struct rl__queue *queue, rl_time now);
+
+/* ---- crowd.c ---- */
+/* RL_E_NOMEM. */
+rl_status rl__crowds_join(struct rl__queue *queue, struct rl__waiter *waiter);
+void rl__crowds_leave(struct rl__queue *queue, struct rl__waiter *waiter);
+/* Who has to go for it, at most one for each bound. RL_E_QUEUE_FULL: nobody will. */
+rl_status rl__crowds_victims(const struct rl__queue *queue, const struct rl__waiter *waiter,
+                             struct rl__waiter *victim[RL__CROWDS]);
+struct rl__waiter *rl__crowd_any(const struct rl__heap *crowd, size_t kind);
+struct rl__crowd *rl__crowd_of_user(const struct rl__queue *queue, uint64_t user);
+
+/* ---- memory that is kept for the next ---- */
+void *rl__kept_take(struct rl__map_node **list, struct rl__env *env, size_t size);
+void rl__kept_give(struct rl__map_node **list, struct rl__map_node *node);
+void rl__kept_free(struct rl__map_node **list, struct rl__env *env);
+
+#endif
