@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What waiting costs and how late it is, through the public functions:
+ *
+ *   blocked      64 threads on 200 requests a second, beside threads that only sleep until each
+ *                moment (clock_nanosleep; a condition's timed wait): lateness when the call is
+ *                back, use of the limit, wake-ups (voluntary context switches) for each grant
+ *   submitted    100 000 attempts on one thread and a virtual clock: submit and grant each
+ *   idle         10 000 that wait and cannot go: wake-ups and processor time
+ *   cancel       of one, and one whose time ends, as the number of waiters doubles
+ *
+ * LLMRL_BENCH_SECONDS: of the first part (default 10). It prints, and fails only where a grant came
+ * too early or was lost.
+ */
+#include <llmrl/queue.h>
+
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define THREADS   64
+#define RATE      200
+#define SPACING   (RL_SECOND / RATE)
+#define BURST     10
+#define GRANTS    (1 << 20)
+#define SUBMITTED 100000
+#define IDLE      10000
+#define IDLE_SELF 500 /* of them blocked threads */
+
+#define BUCKET(amount, period, burst)                                                              \
+    "{\"providers\": {\"p\": {\"auto_detect\": false, \"limits\": [{\"dimension\": \"requests\", " \
+    "\"amount\": " amount ", \"period\": \"" period                                                \
+    "\", \"algorithm\": \"token_bucket\", \"burst\": " burst "}]}}, \"queue\": {\"max_size\": "    \
+    "1000000}}"
+
+static int failed;
+
+static uint64_t clock_of(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * RL_SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static rl_context *open_with(const char *json, const rl_hooks *hooks)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    char error[200] = "";
+    rl_context *rl;
+
+    options.config_json = json;
+    options.hooks = hooks;
+    options.error = error;
+    options.error_size = sizeof error;
+    if (rl_open(&options, &rl) != RL_OK) {
+        fprintf(stderr, "%s\n", error);
+        exit(1);
+    }
+    return rl;
+}
+
+static rl_request ask(void)
+{
+    rl_request request = RL_REQUEST_INIT;
+
+    request.provider = "p";
+    request.model = "m";
+    request.input_tokens = 10;
+    request.max_wait_ms = RL_NEVER;
+    return request;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* ---- blocked threads ---- */
+
+static struct {
+    rl_context *rl;
+    uint64_t end, count, switches;
+    uint64_t at[GRANTS];
+} crowd;
+
+static void *acquire_until_end(void *user)
+{
+    rl_request request = ask();
+    struct rusage usage;
+
+    (void)user;
+    for (;;) {
+        rl_permit permit;
+        uint64_t now;
+
+        if (rl_acquire(crowd.rl, &request, &permit) != RL_OK)
+            break;
+        now = rl_now(crowd.rl);
+        crowd.at[__atomic_fetch_add(&crowd.count, 1, __ATOMIC_RELAXED)] = now;
+        rl_settle(crowd.rl, &permit, &(rl_usage){ .has = 0 });
+        if (now >= crowd.end)
+            break;
+    }
+    getrusage(RUSAGE_THREAD, &usage);
+    __atomic_fetch_add(&crowd.switches, (uint64_t)usage.ru_nvcsw, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+struct sleeper {
+    uint64_t begin, count, late[GRANTS / 64];
+    int with_condition;
+};
+
+static struct timespec as_timespec(uint64_t at)
+{
+    return (struct timespec){ (time_t)(at / RL_SECOND), (long)(at % RL_SECOND) };
+}
+
+static void sleep_until(int with_condition, pthread_mutex_t *mutex, pthread_cond_t *condition,
+                        uint64_t at)
+{
+    struct timespec ts = as_timespec(at);
+
+    if (!with_condition)
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+    else
+        while (clock_of(CLOCK_MONOTONIC) < at)
+            pthread_cond_timedwait(condition, mutex, &ts);
+}
+
+static void *sleep_many(void *user)
+{
+    struct sleeper *sleeper = user;
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_condattr_t attributes;
+    pthread_cond_t condition;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&condition, &attributes);
+    pthread_mutex_lock(&mutex);
+    for (uint64_t i = 0; i < sleeper->count; i++) {
+        uint64_t at = sleeper->begin + (i + 1) * SPACING;
+
+        sleep_until(sleeper->with_condition, &mutex, &condition, at);
+        sleeper->late[i] = clock_of(CLOCK_MONOTONIC) - at;
+    }
+    pthread_mutex_unlock(&mutex);
+    return NULL;
+}
+
+static void print_lateness(const char *what, uint64_t *late, size_t n, const uint64_t *base)
+{
+    uint64_t p50, p99;
+
+    qsort(late, n, sizeof *late, by_size);
+    p50 = late[n / 2];
+    p99 = late[n * 99 / 100];
+    printf("  %-28s p50 %8.1f us  p99 %8.1f us", what, (double)p50 / 1e3, (double)p99 / 1e3);
+    if (base != NULL)
+        printf("   %.2f x, %.2f x", (double)p50 / (double)base[0], (double)p99 / (double)base[1]);
+    printf("\n");
+}
+
+static void blocked(uint64_t seconds)
+{
+    static struct sleeper bare, condition = { .with_condition = 1 };
+    static uint64_t late[GRANTS];
+    uint64_t base[2], n, first, early = 0;
+    pthread_t thread[THREADS], other[2];
+
+    crowd.rl = open_with(BUCKET("200", "second", "10"), NULL);
+    crowd.end = rl_now(crowd.rl) + seconds * RL_SECOND;
+    bare.begin = condition.begin = clock_of(CLOCK_MONOTONIC) + SPACING / 2;
+    bare.count = condition.count = seconds * RATE;
+    pthread_create(&other[0], NULL, sleep_many, &bare);
+    pthread_create(&other[1], NULL, sleep_many, &condition);
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, acquire_until_end, NULL);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(other[i], NULL);
+    qsort(crowd.at, crowd.count, sizeof crowd.at[0], by_size);
+    first = crowd.at[0];
+    n = 0;
+    for (uint64_t i = 0; i < crowd.count && crowd.at[i] <= crowd.end; i++) {
+        uint64_t due = first + (i < BURST ? 0 : (i - BURST + 1) * SPACING);
+
+        /* the first one's own moment was a little before it was seen to be back */
+        early += crowd.at[i] + 200000 < due;
+        if (i >= BURST)
+            late[n++] = crowd.at[i] > due ? crowd.at[i] - due : 0;
+    }
+    printf("%d blocked threads, %d/s, %" PRIu64 " s\n", THREADS, RATE, seconds);
+    qsort(bare.late, bare.count, sizeof bare.late[0], by_size);
+    base[0] = bare.late[bare.count / 2];
+    base[1] = bare.late[bare.count * 99 / 100];
+    print_lateness("clock_nanosleep", bare.late, bare.count, NULL);
+    print_lateness("pthread_cond_timedwait", condition.late, condition.count, base);
+    print_lateness("rl_acquire", late, n, base);
+    printf("  granted %" PRIu64 " of %" PRIu64 ": %.2f %%; too early: %" PRIu64
+           "; wake-ups for each grant: %.3f\n",
+           n, (crowd.end - first) / SPACING,
+           100.0 * (double)n / (double)((crowd.end - first) / SPACING), early,
+           (double)crowd.switches / (double)crowd.count);
+    failed |= early > 0;
+    rl_close(crowd.rl);
+}
+
+/* ---- submitted attempts, on a virtual clock ---- */
+
+static struct {
+    uint64_t now, grants, over;
+} loop;
+
+static rl_time loop_now(void *user)
+{
+    (void)user;
+    return loop.now;
+}
+
+static void on_ready(rl_attempt *attempt, int ready, void *user)
+{
+    rl_context *rl = user;
+
+    loop.grants += (uint64_t)ready;
+    loop.over += (uint64_t)!ready;
+    if (ready)
+        rl_settle(rl, &attempt->permit, &(rl_usage){ .has = 0 });
+}
+
+static rl_context *open_virtual(const char *json)
+{
+    rl_hooks hooks = RL_HOOKS_INIT;
+
+    hooks.now = loop_now;
+    memset(&loop, 0, sizeof loop);
+    loop.now = 1000 * RL_SECOND;
+    return open_with(json, &hooks);
+}
+
+static rl_attempt *submit_many(rl_context *rl, const rl_request *request, size_t count)
+{
+    rl_attempt *attempt = malloc(count * sizeof *attempt);
+
+    for (size_t i = 0; attempt != NULL && i < count; i++) {
+        attempt[i] = RL_ATTEMPT_INIT;
+        if (rl_attempt_submit(rl, request, &attempt[i], on_ready, rl) != RL_OK)
+            abort();
+    }
+    return attempt;
+}
+
+static void submitted(int users)
+{
+    rl_context *rl = open_virtual(BUCKET("1000", "second", "1"));
+    rl_attempt *attempt = malloc(SUBMITTED * sizeof *attempt);
+    rl_request request = ask();
+    uint64_t wakeups = 0, begin, between, end;
+
+    memset(attempt, 1, SUBMITTED * sizeof *attempt); /* the kernel's pages are not what is asked */
+    begin = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < SUBMITTED; i++) {
+        char user[16];
+
+        attempt[i] = RL_ATTEMPT_INIT;
+        if (users > 0) {
+            snprintf(user, sizeof user, "u%d", i % users);
+            request.user = user;
+        }
+        if (rl_attempt_submit(rl, &request, &attempt[i], on_ready, rl) != RL_OK)
+            abort();
+    }
+    between = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    while (loop.grants < SUBMITTED) {
+        uint64_t next = rl_next_wakeup(rl);
+
+        loop.now = next > loop.now ? next : loop.now;
+        wakeups++;
+        rl_dispatch(rl);
+    }
+    end = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    printf("%d submitted attempts of %d users: submit %.2f us, grant %.2f us, together %.2f us; "
+           "wake-ups %" PRIu64 " for %" PRIu64 " grants\n",
+           SUBMITTED, users, (double)(between - begin) / SUBMITTED / 1e3,
+           (double)(end - between) / SUBMITTED / 1e3, (double)(end - begin) / SUBMITTED / 1e3,
+           wakeups, loop.grants);
+    rl_close(rl);
+    free(attempt);
+}
+
+/* ---- nothing can go ---- */
+
+static void *acquire_once(void *user)
+{
+    rl_request request = ask();
+    rl_permit permit;
+
+    (void)rl_acquire(user, &request, &permit); /* ends with the context */
+    return NULL;
+}
+
+static uint64_t all_switches(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_nvcsw;
+}
+
+static void idle(void)
+{
+    rl_context *rl = open_with(BUCKET("1", "day", "1"), NULL);
+    rl_stats stats = { .size = sizeof stats };
+    rl_request request = ask();
+    struct pollfd fd = { .fd = rl_wait_fd(rl), .events = POLLIN };
+    pthread_t thread[IDLE_SELF];
+    rl_attempt *attempt;
+    uint64_t switches, cpu;
+    rl_permit permit;
+    int events;
+
+    if (rl_acquire(rl, &request, &permit) != RL_OK)
+        abort();
+    for (int i = 0; i < IDLE_SELF; i++)
+        pthread_create(&thread[i], NULL, acquire_once, rl);
+    attempt = submit_many(rl, &request, IDLE - IDLE_SELF);
+    rl_dispatch(rl);
+    do {
+        poll(NULL, 0, 200);
+        rl_stats_get(rl, &stats);
+    } while (stats.waiting < IDLE);
+    switches = all_switches();
+    cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+    events = poll(&fd, 1, 3000);
+    cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    switches = all_switches() - switches;
+    printf("%d wait (%d of them blocked threads), nothing can go for 3 s: %" PRIu64
+           " wake-ups beside our own poll, %d of the descriptor, %.3f ms of processor time\n",
+           IDLE, IDLE_SELF, switches - 1, events, (double)cpu / 1e6);
+    rl_settle(rl, &permit, &(rl_usage){ .has = 0 });
+    rl_close(rl);
+    for (int i = 0; i < IDLE_SELF; i++)
+        pthread_join(thread[i], NULL);
+    free(attempt);
+}
+
+/* ---- as n doubles ---- */
+
+static void take_out(size_t count)
+{
+    enum { SOME = 2000 };
+    rl_context *rl = open_virtual(BUCKET("1", "day", "1"));
+    rl_request request = ask();
+    rl_attempt *attempt, *timed;
+    uint64_t cancel, expire, seed = 1;
+
+    attempt = submit_many(rl, &request, count);
+    rl_dispatch(rl);
+    cancel = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < SOME; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        (void)rl_attempt_cancel(rl, &attempt[1 + (seed >> 33) % (count - 1)]);
+    }
+    cancel = clock_of(CLOCK_THREAD_CPUTIME_ID) - cancel;
+    request.max_wait_ms = 1000;
+    timed = submit_many(rl, &request, SOME);
+    loop.now += 2 * RL_SECOND;
+    expire = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    rl_dispatch(rl);
+    expire = clock_of(CLOCK_THREAD_CPUTIME_ID) - expire;
+    printf("  of %7zu: cancel one %.3f us, time one out %.3f us\n", count,
+           (double)cancel / SOME / 1e3, (double)expire / SOME / 1e3);
+    rl_close(rl);
+    free(attempt);
+    free(timed);
+}
+
+int main(void)
+{
+    const char *text = getenv("LLMRL_BENCH_SECONDS");
+    uint64_t seconds = text == NULL ? 10 : strtoull(text, NULL, 10);
+
+    blocked(seconds == 0 ? 1 : seconds);
+    submitted(0);
+    submitted(1);
+    submitted(1000);
+    submitted(SUBMITTED);
+    idle();
+    for (size_t count = 12500; count <= 400000; count *= 2)
+        take_out(count);
+    return failed;
+}
