@@ -38,23 +38,32 @@
 #define PIPE_STEP_MS  10
 #define LIMITS_SHOWN  64
 
+/* A file of requests at work. */
+struct source {
+    const struct run_file *file;
+    struct run_input input;
+    uint64_t size;    /* UINT64_MAX: a pipe */
+    uint64_t pending; /* of its requests, not done */
+    bool all_read;
+};
+
 struct run {
     struct run_options options;
     struct run_setup setup;
     rl_context *rl;
     rl_http_engine *engine;
     struct run_ids *ids;
-    struct run_input input;
+    struct source source[RUN_FILES_MAX]; /* the most urgent first */
+    size_t sources;
+    struct source *at; /* of the line at hand */
     struct run_output output;
     struct run_request request; /* the line at hand */
     struct run_progress progress;
     struct run_summary sum;
-    uint64_t input_size;      /* UINT64_MAX: a pipe */
     uint64_t bytes_under_way; /* of IN, in requests that are not done */
     uint64_t bytes_done;      /* of IN, in requests that are */
     double started;
     int summary_fd;
-    bool all_read;
     bool draining;
     bool broken; /* a file cannot be read or written: exit code 2 */
 };
@@ -62,6 +71,7 @@ struct run {
 /* One request under way. */
 struct call {
     struct run *run;
+    struct source *source;
     struct text id;
     uint64_t bytes;
 };
@@ -144,6 +154,7 @@ static void write_failure(struct run *run, struct run_result *result, rl_status 
 
 static void end_call(struct call *call)
 {
+    call->source->pending--;
     call->run->bytes_under_way -= call->bytes;
     call->run->bytes_done += call->bytes;
     text_free(&call->id);
@@ -178,11 +189,12 @@ static void on_done(const rl_http_result *answer)
 static void report_bad_line(struct run *run, const struct run_problem *problem)
 {
     struct run_result result = { .id = run->request.id, .error_code = problem->code };
+    const struct source *source = run->at;
     struct text message = { 0 };
 
     run->sum.invalid_lines++;
-    text_addf(&message, "line %" PRIu64 ": %s", run->input.line, problem->message);
-    run_progress_note(&run->progress, "%s: %s", run->options.input, message.data);
+    text_addf(&message, "line %" PRIu64 ": %s", source->input.line, problem->message);
+    run_progress_note(&run->progress, "%s: %s", source->file->path, message.data);
     result.error_message = message.data;
     (void)write_result(run, &result); /* it is told, and counted as lost */
     text_free(&message);
@@ -200,6 +212,8 @@ static rl_status submit(struct run *run, struct call *call)
     cost.input_tokens = request->input_tokens;
     cost.max_output_tokens = request->max_output_tokens;
     cost.max_wait_ms = RL_NEVER;
+    cost.user = run->at->file->user;
+    cost.priority = run->at->file->priority;
     http.request = &cost;
     http.path = run_request_path(run->setup.base_url.data, request->url.data);
     http.body = request->body.text;
@@ -231,7 +245,8 @@ static void send_line(struct run *run, size_t length)
     struct run_result result = { .id = run->request.id };
     rl_status status;
 
-    *call = (struct call){ .run = run, .bytes = length };
+    *call = (struct call){ .run = run, .source = run->at, .bytes = length };
+    run->at->pending++;
     text_add(&call->id, run->request.id.text, run->request.id.length);
     run->bytes_under_way += length;
     run_request_measure(&run->request, run->rl);
@@ -265,39 +280,74 @@ static void take_line(struct run *run, const char *line, size_t length, bool too
         send_line(run, length);
 }
 
-static bool has_room(const struct run *run)
+static size_t sources_left(const struct run *run)
 {
-    size_t pending = rl_http_engine_pending(run->engine);
+    size_t left = 0;
 
-    return pending < run->options.concurrency &&
+    for (size_t i = 0; i < run->sources; i++)
+        left += !run->source[i].all_read;
+    return left;
+}
+
+/* Files share the places, so that none keeps another from being waited for. */
+static bool has_room(const struct run *run, const struct source *source)
+{
+    size_t pending = rl_http_engine_pending(run->engine), left = sources_left(run);
+    uint64_t share = run->options.concurrency / (left == 0 ? 1 : left);
+
+    return pending < run->options.concurrency && source->pending < (share == 0 ? 1 : share) &&
            (pending == 0 || run->bytes_under_way < BYTES_UNDER_WAY);
 }
 
-/* Takes lines while there is room. Returns how long the engine may then wait for something to
- * happen. */
-static uint64_t take_lines(struct run *run)
+/* Takes one line of run->at. False: there is none at the moment. */
+static bool take_next(struct run *run, uint64_t *wait_ms)
 {
+    struct source *source = run->at;
     const char *line;
     size_t length;
-    enum run_input_state state;
+    enum run_input_state state = run_input_next(&source->input, &line, &length);
 
-    for (int i = 0; i < LINES_AT_ONCE; i++) {
-        if (run->all_read || run->draining || run->broken || signals_seen > 0 || !has_room(run))
-            return STEP_MS;
-        state = run_input_next(&run->input, &line, &length);
-        if (state == RUN_INPUT_LATER)
-            return PIPE_STEP_MS;
-        if (state == RUN_INPUT_ERROR) {
-            run_progress_note(&run->progress, "%s: cannot be read behind line %" PRIu64 ": %s",
-                              run->options.input, run->input.line, strerror(errno));
-            run->broken = true;
-        } else if (state == RUN_INPUT_END) {
-            run->all_read = true;
-        } else {
-            take_line(run, line, length, state == RUN_INPUT_LONG);
-        }
+    if (state == RUN_INPUT_LATER) {
+        *wait_ms = PIPE_STEP_MS;
+        return false;
     }
-    return 0;
+    if (state == RUN_INPUT_ERROR) {
+        run_progress_note(&run->progress, "%s: cannot be read behind line %" PRIu64 ": %s",
+                          source->file->path, source->input.line, strerror(errno));
+        run->broken = true;
+    } else if (state == RUN_INPUT_END) {
+        source->all_read = true;
+    } else {
+        take_line(run, line, length, state == RUN_INPUT_LONG);
+    }
+    return true;
+}
+
+/* As many as it has room for, of one file. False: there may be more. */
+static bool take_lines_of(struct run *run, uint64_t *wait_ms)
+{
+    for (int i = 0; i < LINES_AT_ONCE; i++) {
+        if (run->at->all_read || run->draining || run->broken || signals_seen > 0 ||
+            !has_room(run, run->at))
+            return true;
+        if (!take_next(run, wait_ms))
+            return true;
+    }
+    return false;
+}
+
+/* Takes lines while there is room, of each file. Returns how long the engine may then wait for
+ * something to happen. */
+static uint64_t take_lines(struct run *run)
+{
+    uint64_t wait_ms = STEP_MS;
+
+    for (size_t i = 0; i < run->sources; i++) {
+        run->at = &run->source[i];
+        if (!take_lines_of(run, &wait_ms))
+            wait_ms = 0;
+    }
+    return wait_ms;
 }
 
 /* ---- progress ---- */
@@ -354,6 +404,22 @@ static rl_stats read_stats(const struct run *run)
     return stats;
 }
 
+/* UINT64_MAX: one of them is a pipe, so nobody knows. */
+static uint64_t bytes_left(const struct run *run)
+{
+    uint64_t left = run->bytes_under_way;
+
+    for (size_t i = 0; i < run->sources; i++) {
+        const struct source *source = &run->source[i];
+
+        if (source->size == UINT64_MAX)
+            return UINT64_MAX;
+        if (source->size > source->input.offset)
+            left += source->size - source->input.offset;
+    }
+    return left;
+}
+
 static void show_progress(struct run *run)
 {
     double clock = text_clock();
@@ -370,9 +436,7 @@ static void show_progress(struct run *run)
     now.requests = stats.granted;
     now.tokens = stats.input_tokens + stats.output_tokens;
     now.bytes_done = run->bytes_done;
-    now.bytes_left = run->input_size == UINT64_MAX ? UINT64_MAX : run->bytes_under_way;
-    if (run->input_size != UINT64_MAX && run->input_size > run->input.offset)
-        now.bytes_left += run->input_size - run->input.offset;
+    now.bytes_left = bytes_left(run);
     add_limits(run, &now);
     run_progress_show(&run->progress, &now, clock);
 }
@@ -393,10 +457,14 @@ static void drain(struct run *run)
 /* Nothing is under way: what can happen is a line on the pipe, or a signal. */
 static void wait_for_input(const struct run *run, uint64_t wait_ms)
 {
-    struct pollfd ready = { run->input.fd, POLLIN, 0 };
+    struct pollfd ready[RUN_FILES_MAX];
+    nfds_t count = 0;
 
-    if (wait_ms > 0 && !run->all_read)
-        (void)poll(&ready, 1, STEP_MS);
+    for (size_t i = 0; i < run->sources; i++)
+        if (!run->source[i].all_read)
+            ready[count++] = (struct pollfd){ run->source[i].input.fd, POLLIN, 0 };
+    if (wait_ms > 0 && count > 0)
+        (void)poll(ready, count, STEP_MS);
 }
 
 static void work(struct run *run)
@@ -415,7 +483,7 @@ static void work(struct run *run)
                 run->broken = true;
                 return;
             }
-        } else if (run->all_read || run->draining) {
+        } else if (sources_left(run) == 0 || run->draining) {
             return;
         } else {
             wait_for_input(run, wait_ms);
@@ -440,28 +508,51 @@ static bool is_same_file(const struct stat *one, const char *path)
            other.st_ino == one->st_ino;
 }
 
-static bool open_input(struct run *run, struct text *error)
+static bool open_source(const struct run *run, struct source *source, struct text *error)
 {
     const struct run_options *options = &run->options;
-    bool standard = strcmp(options->input, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(options->input, O_RDONLY | O_CLOEXEC);
+    const char *path = source->file->path;
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
 
     if (fd < 0 || fstat(fd, &status) != 0)
-        text_addf(error, "%s: cannot be read: %s", options->input, strerror(errno));
+        text_addf(error, "%s: cannot be read: %s", path, strerror(errno));
     else if (S_ISDIR(status.st_mode))
-        text_addf(error, "%s: is a directory", options->input);
+        text_addf(error, "%s: is a directory", path);
     else if (is_same_file(&status, options->output))
         text_addf(error, "%s: is the file with the requests; the answers need another",
                   options->output);
     else if (options->summary_json != NULL && is_same_file(&status, options->summary_json))
         text_addf(error, "--summary-json: %s is the file with the requests", options->summary_json);
     else {
-        run_input_init(&run->input, fd, RUN_INPUT_LINE_MAX);
-        run->input_size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : UINT64_MAX;
+        run_input_init(&source->input, fd, RUN_INPUT_LINE_MAX);
+        source->size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : UINT64_MAX;
         return true;
     }
     return false;
+}
+
+/* In the order of priority, then of the command line. */
+static void place_sources(struct run *run)
+{
+    for (size_t i = 0; i < run->options.file_count; i++) {
+        const struct run_file *file = &run->options.file[i];
+        size_t at = run->sources++;
+
+        for (; at > 0 && run->source[at - 1].file->priority > file->priority; at--)
+            run->source[at] = run->source[at - 1];
+        run->source[at] = (struct source){ .file = file, .input = { .fd = -1 } };
+    }
+}
+
+static bool open_sources(struct run *run, struct text *error)
+{
+    place_sources(run);
+    for (size_t i = 0; i < run->sources; i++)
+        if (!open_source(run, &run->source[i], error))
+            return false;
+    return true;
 }
 
 static bool open_context(struct run *run, struct text *error)
@@ -552,7 +643,7 @@ static bool open_all(struct run *run, struct text *error)
 {
     return run_setup_config(&run->setup, &run->options, error) && open_context(run, error) &&
            run_setup_door(&run->setup, &run->options, run->rl, error) &&
-           raise_file_limit(run, error) && open_engine(run, error) && open_input(run, error) &&
+           raise_file_limit(run, error) && open_engine(run, error) && open_sources(run, error) &&
            open_summary(run, error) && open_output(run, error);
 }
 
@@ -562,10 +653,12 @@ static void close_all(struct run *run)
     rl_close(run->rl);
     run_setup_deinit(&run->setup);
     run_ids_free(run->ids);
-    run_input_deinit(&run->input);
     run_request_deinit(&run->request);
-    if (run->input.fd > STDERR_FILENO)
-        close(run->input.fd);
+    for (size_t i = 0; i < run->sources; i++) {
+        run_input_deinit(&run->source[i].input);
+        if (run->source[i].input.fd > STDERR_FILENO)
+            close(run->source[i].input.fd);
+    }
     if (run->summary_fd >= 0)
         close(run->summary_fd);
 }
@@ -603,7 +696,8 @@ static int finish(struct run *run)
     run->sum.output_tokens = stats.output_tokens;
     run->sum.duration_s = text_clock() - run->started;
     /* Who asked to stop when all was done already has interrupted nothing. */
-    run->sum.interrupted = signals_seen > 0 && (!run->all_read || run_summary_open(&run->sum) > 0);
+    run->sum.interrupted =
+        signals_seen > 0 && (sources_left(run) > 0 || run_summary_open(&run->sum) > 0);
     run_progress_clear(&run->progress);
     if (run->output.lost > 0)
         run_progress_note(&run->progress,

@@ -17,7 +17,7 @@
 #define TIMEOUT_MAX_MS  UINT64_C(86400000)
 
 const char run_options_help[] =
-    "usage: llmrl run IN.jsonl -o OUT.jsonl [OPTION...]\n"
+    "usage: llmrl run IN.jsonl... -o OUT.jsonl [OPTION...]\n"
     "\n"
     "Sends each request in IN (the form of OpenAI's Batch API: custom_id, method, url, body; \"-\" "
     "is\n"
@@ -47,6 +47,11 @@ const char run_options_help[] =
     "      --concurrency N   requests on their way at once, at most (default: 256)\n"
     "      --max-attempts N  tries for each request (default: as configured, else 6)\n"
     "      --timeout SECONDS one attempt, all in all (default: 600; decimals allowed)\n"
+    "      --priority P      high, normal (default), low, or 1 (first) to 255 (last)   } of the "
+    "files that\n"
+    "      --user NAME       whose requests they are: users share the limits fairly   } follow it, "
+    "or of the\n"
+    "                        only one. Several files are read side by side; ids must differ\n"
     "      --progress MODE   auto (default) or none: nothing but errors\n"
     "      --summary-json F  write the final numbers to F\n"
     "      --help            this text\n"
@@ -68,6 +73,7 @@ enum option_kind {
     OPTION_COUNT,
     OPTION_SECONDS,
     OPTION_PROGRESS,
+    OPTION_PRIORITY,
     OPTION_FLAG
 };
 
@@ -95,6 +101,8 @@ static const struct option known[] = {
     { "--concurrency", OPTION_COUNT, AT(concurrency), CONCURRENCY_MAX },
     { "--max-attempts", OPTION_COUNT, AT(max_attempts), ATTEMPTS_MAX },
     { "--timeout", OPTION_SECONDS, AT(timeout_ms), TIMEOUT_MAX_MS },
+    { "--priority", OPTION_PRIORITY, AT(priority), 0 },
+    { "--user", OPTION_STRING, AT(user), 0 },
     { "--progress", OPTION_PROGRESS, AT(quiet), 0 },
     { "--resume", OPTION_FLAG, AT(resume), 0 },
     { "--help", OPTION_FLAG, AT(help), 0 },
@@ -133,6 +141,27 @@ static bool set_number(const struct option *option, uint64_t *to, const char *va
     return false;
 }
 
+static bool set_priority(uint64_t *to, const char *value, struct text *error)
+{
+    static const struct {
+        const char *name;
+        uint64_t priority;
+    } named[] = { { "high", RL_PRIORITY_HIGH },
+                  { "normal", RL_PRIORITY_NORMAL },
+                  { "low", RL_PRIORITY_LOW } };
+
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (strcmp(value, named[i].name) == 0) {
+            *to = named[i].priority;
+            return true;
+        }
+    if (text_to_uint(value, 1, 255, to))
+        return true;
+    text_addf(error, "--priority: \"%s\" is neither high, normal or low nor a number from 1 to 255",
+              value);
+    return false;
+}
+
 static bool set_option(struct run_options *options, const struct option *option, const char *value,
                        struct text *error)
 {
@@ -149,6 +178,8 @@ static bool set_option(struct run_options *options, const struct option *option,
         text_addf(error, "%s: \"%s\" is neither auto nor none", option->name, value);
         return false;
     }
+    if (option->kind == OPTION_PRIORITY)
+        return set_priority(to, value, error);
     if (option->kind != OPTION_STRING)
         return set_number(option, to, value, error);
     *(const char **)to = value;
@@ -186,7 +217,7 @@ static bool is_complete(const struct run_options *options, struct text *error)
 {
     if (options->help)
         return true;
-    if (options->input == NULL)
+    if (options->file_count == 0)
         text_add_string(
             error, "the file with the requests is missing (IN.jsonl, or - for standard input)");
     else if (options->output == NULL)
@@ -198,11 +229,49 @@ static bool is_complete(const struct run_options *options, struct text *error)
     return false;
 }
 
+static bool add_file(struct run_options *options, const char *path, struct text *error)
+{
+    for (size_t i = 0; i < options->file_count; i++)
+        if (strcmp(options->file[i].path, path) == 0) {
+            text_addf(error, "%s: is given twice", path);
+            return false;
+        }
+    if (options->file_count == RUN_FILES_MAX) {
+        text_addf(error, "%s: no more than %d files of requests, please", path, RUN_FILES_MAX);
+        return false;
+    }
+    options->file[options->file_count++] =
+        (struct run_file){ path, options->user, options->priority };
+    return true;
+}
+
+/* Of a single file, the options count wherever they stand. */
+static bool place_last(struct run_options *options, struct text *error)
+{
+    struct run_file *last = &options->file[options->file_count == 0 ? 0 : options->file_count - 1];
+
+    if (options->file_count == 0 ||
+        (last->user == options->user && last->priority == options->priority))
+        return true;
+    if (options->file_count > 1) {
+        text_addf(error,
+                  "--priority and --user count for the files behind them, and behind %s there "
+                  "is none",
+                  last->path);
+        return false;
+    }
+    last->user = options->user;
+    last->priority = options->priority;
+    return true;
+}
+
 bool run_options_read(struct run_options *options, int argc, char **argv, struct text *error)
 {
     bool only_files = false;
 
-    *options = (struct run_options){ .provider = "openai", .concurrency = 256 };
+    *options = (struct run_options){ .provider = "openai",
+                                     .concurrency = 256,
+                                     .priority = RL_PRIORITY_NORMAL };
     for (int i = 0; i < RUN_LIMITS; i++)
         options->limit[i] = RUN_LIMIT_UNSET;
     for (int at = 1; at < argc; at++) {
@@ -211,14 +280,11 @@ bool run_options_read(struct run_options *options, int argc, char **argv, struct
         } else if (!only_files && argv[at][0] == '-' && argv[at][1] != '\0') {
             if (!read_option(options, argc, argv, &at, error))
                 return false;
-        } else if (options->input == NULL) {
-            options->input = argv[at];
-        } else {
-            text_addf(error, "one file of requests, please: \"%s\" is a second one", argv[at]);
+        } else if (!add_file(options, argv[at], error)) {
             return false;
         }
     }
-    return is_complete(options, error);
+    return place_last(options, error) && is_complete(options, error);
 }
 
 /* ---- the configuration ---- */

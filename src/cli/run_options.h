@@ -13,8 +13,20 @@
 
 enum run_limit { RUN_RPM, RUN_TPM, RUN_ITPM, RUN_OTPM, RUN_LIMITS };
 
+#define RUN_FILES_MAX 64
+
+/* A file of requests, and how those stand among others. */
+struct run_file {
+    const char *path; /* "-": standard input */
+    const char *user; /* NULL: nobody's */
+    uint64_t priority;
+};
+
 struct run_options {
-    const char *input; /* "-": standard input */
+    struct run_file file[RUN_FILES_MAX];
+    size_t file_count;
+    const char *user; /* of the files that follow on the command line */
+    uint64_t priority;
     const char *output;
     const char *base_url; /* NULL: as configured, or the provider's own */
     const char *provider;

@@ -230,6 +230,24 @@ equals "exit code" "$code" 0
 once paced 40
 stop_provider
 
+echo "# several files: by priority, and fairly between users"
+start_provider --rpm 3000 --burst-seconds 1 --latency-ms 5-10
+requests 100 | sed 's/"custom_id":"r/"custom_id":"batch-/' >batch
+requests 60 | sed 's/"custom_id":"r/"custom_id":"urgent-/' >urgent
+run --priority low batch --priority high urgent -o ordered --base-url "$url" --rpm 3000 --concurrency 40
+equals "exit code" "$code" 0
+once ordered 160
+passed=$(awk '/"custom_id":"batch-/ { low++ } /"custom_id":"urgent-/ { before = low } END { print before + 0 }' ordered)
+check "hardly a low one ($passed of 100) is answered before the last high one" [ "$passed" -le 4 ]
+run --user ann batch --user bob urgent -o shared --base-url "$url" --rpm 3000 --concurrency 40
+equals "exit code" "$code" 0
+once shared 160
+bobs=$(head -80 shared | grep -c '"custom_id":"urgent-')
+check "of the first 80 answers about a half ($bobs) are bob's" [ "$bobs" -ge 34 -a "$bobs" -le 46 ]
+run batch urgent --priority 3 -o new --base-url "$url"
+equals "a priority for no file is refused" "$code" 2
+stop_provider
+
 echo "# errors of the provider"
 start_provider --rpm 60000 --latency-ms 1-5 --fault-500 1
 requests 3 >in

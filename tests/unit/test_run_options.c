@@ -35,7 +35,7 @@ static void zero_arguments_mean_the_defaults(void **ctx)
 
     (void)ctx;
     assert_true(read_args(&options, "", &error));
-    assert_string_equal(options.input, "in");
+    assert_string_equal(options.file[0].path, "in");
     assert_string_equal(options.output, "out");
     assert_string_equal(options.provider, "openai");
     assert_int_equal(options.concurrency, 256);
@@ -103,7 +103,12 @@ static void a_wrong_value_names_its_option(void **ctx)
         { "--nonsense=secret", "--nonsense" },
         { "-x", "-x" },
         { "--rp 5", "--rp" },
-        { "second", "second" },
+        { "in", "in" },
+        { "--priority 0", "--priority" },
+        { "--priority 256", "--priority" },
+        { "--priority urgent", "--priority" },
+        { "--user=", "--user" },
+        { "second --user u", "--user" },
         { "-o -", "-o" },
     };
 
@@ -116,6 +121,28 @@ static void a_wrong_value_names_its_option(void **ctx)
         assert_null(strstr(error.data, "secret"));
         text_free(&error);
     }
+}
+
+static void each_file_has_the_place_that_was_named_before_it(void **ctx)
+{
+    char run[] = "run", low[] = "--priority=low", seven[] = "--priority=7", ann[] = "--user=ann",
+         a[] = "a", b[] = "b", c[] = "c", out[] = "out", dash_o[] = "-o";
+    struct run_options options;
+    struct text error = { 0 };
+
+    (void)ctx;
+    assert_true(run_options_read(&options, 9,
+                                 (char *[]){ run, a, low, b, ann, seven, c, dash_o, out }, &error));
+    assert_int_equal(options.file_count, 3);
+    assert_int_equal(options.file[0].priority, RL_PRIORITY_NORMAL);
+    assert_null(options.file[0].user);
+    assert_int_equal(options.file[1].priority, RL_PRIORITY_LOW);
+    assert_null(options.file[1].user);
+    assert_int_equal(options.file[2].priority, 7);
+    assert_string_equal(options.file[2].user, "ann");
+    assert_true(run_options_read(&options, 6, (char *[]){ run, a, low, ann, dash_o, out }, &error));
+    assert_int_equal(options.file[0].priority, RL_PRIORITY_LOW); /* a single one: wherever */
+    assert_string_equal(options.file[0].user, "ann");
 }
 
 static void files_are_required(void **ctx)
@@ -131,9 +158,9 @@ static void files_are_required(void **ctx)
     assert_false(run_options_read(&options, 3, (char *[]){ run, o, out }, &error));
     assert_true(run_options_read(&options, 2, (char *[]){ run, help }, &error));
     assert_true(run_options_read(&options, 4, (char *[]){ run, dash, o, out }, &error));
-    assert_string_equal(options.input, "-");
+    assert_string_equal(options.file[0].path, "-");
     assert_true(run_options_read(&options, 5, (char *[]){ run, o, out, end, odd }, &error));
-    assert_string_equal(options.input, "-x");
+    assert_string_equal(options.file[0].path, "-x");
     text_free(&error);
 }
 
@@ -214,6 +241,7 @@ int main(void)
         cmocka_unit_test(zero_arguments_mean_the_defaults),
         cmocka_unit_test(every_option_is_read_in_both_spellings),
         cmocka_unit_test(a_wrong_value_names_its_option),
+        cmocka_unit_test(each_file_has_the_place_that_was_named_before_it),
         cmocka_unit_test(files_are_required),
         cmocka_unit_test(flags_are_merged_into_the_configuration),
         cmocka_unit_test(an_unknown_provider_is_named),
