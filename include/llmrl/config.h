@@ -75,9 +75,8 @@
  *
  *   max_size, max_size_per_provider, max_size_per_user
  *                  how many may; default: 10000, the last two without a bound
- *   when_full      "reject_new"; or somebody has to go for it, with RL_E_DROPPED: "drop_lowest", the
- *                  lowest priority and of that the youngest, if it is lower than the new one's;
- *                  "drop_oldest"
+ *   when_full      "reject_new"; or somebody has to go for it, with RL_E_DROPPED: "drop_lowest",
+ * the lowest priority and of that the youngest, if it is lower than the new one's; "drop_oldest"
  *   max_wait_ms    for requests that name none; default: 30 s
  *   priorities     "strict"; or "weighted": levels are shares, see rl_priority
  *   max_age_ms     who has stood behind others for so long, with nobody of its own user before it,

@@ -478,6 +478,7 @@ static rl_status sit_out(rl_context *rl, struct rl__party *party)
 /* A ticket is looked at and written under `lock` alone. */
 static rl_status sit_out_with(rl_context *rl, struct rl__party *party, rl_ticket *ticket)
 {
+    void *place = party;
     rl_status st;
 
     if (ticket == NULL)
@@ -486,7 +487,7 @@ static rl_status sit_out_with(rl_context *rl, struct rl__party *party, rl_ticket
         return RL_E_CANCELLED;
     if (ticket->private_[0] != 0)
         return RL_E_INVALID; /* another one waits with it */
-    ticket->private_[0] = (uint64_t)(uintptr_t)party;
+    memcpy(&ticket->private_[0], &place, sizeof place);
     st = sit_out(rl, party);
     ticket->private_[0] = 0;
     return st;
@@ -589,13 +590,15 @@ rl_time rl_next_wakeup(rl_context *rl)
 rl_status rl_ticket_cancel(rl_context *rl, rl_ticket *ticket)
 {
     struct rl__party *party;
+    void *place;
     int waits;
 
     if (rl == NULL || ticket == NULL)
         return RL_E_INVALID;
     rl__lock(&rl->lock);
     ticket->private_[1] = 1;
-    party = (struct rl__party *)(uintptr_t)ticket->private_[0];
+    memcpy(&place, &ticket->private_[0], sizeof place);
+    party = place;
     waits = party != NULL && !party->done;
     if (waits) {
         rl__queue_remove(&rl->locked.queue, &party->waiter);

@@ -2,10 +2,8 @@
 /* Owns bounds on how many wait: in all, for a provider, of a user. */
 #include "flow/queue_parts.h"
 
-static struct rl__waiter *owner_of(struct rl__heap_node *node, size_t kind)
-{
-    return RL__OWNER(node - kind, struct rl__waiter, crowd);
-}
+/* The waiter of a node in a crowd of that kind. */
+#define WAITER_OF(node, kind) RL__OWNER((node) - (kind), struct rl__waiter, crowd)
 
 static struct rl__heap *provider_crowd(const struct rl__waiter *waiter)
 {
@@ -23,7 +21,7 @@ struct rl__waiter *rl__crowd_any(const struct rl__heap *crowd, size_t kind)
 {
     struct rl__heap_node *node = rl__heap_peek(crowd);
 
-    return node == NULL ? NULL : owner_of(node, kind);
+    return node == NULL ? NULL : WAITER_OF(node, kind);
 }
 
 static rl_status join_user(struct rl__queue *queue, struct rl__waiter *waiter)
@@ -111,7 +109,7 @@ static rl_status find_victim(const struct rl__queue *queue, const struct rl__hea
 
     if (queue->rules.when_full == RL__REJECT_NEW || node == NULL)
         return RL_E_QUEUE_FULL;
-    *victim = owner_of(node, kind);
+    *victim = WAITER_OF(node, kind);
     return queue->rules.when_full == RL__DROP_LOWEST && level_of(*victim) <= level_of(waiter)
                ? RL_E_QUEUE_FULL
                : RL_OK;

@@ -53,12 +53,12 @@ void rl__fair_deinit(struct rl__fair *fair)
 
 /* ---- finding and making ---- */
 
-static uint64_t hash_of_place(const void *place, uint64_t level)
+static uint64_t hash_of_place(uint64_t place, uint64_t level)
 {
-    return rl__map_mix((uint64_t)(uintptr_t)place, level);
+    return rl__map_mix(place, level);
 }
 
-static struct rl__fair_class *find_class(const struct rl__fair *fair, const void *place,
+static struct rl__fair_class *find_class(const struct rl__fair *fair, uint64_t place,
                                          uint64_t level)
 {
     struct rl__map_node *node = rl__map_find(&fair->classes, hash_of_place(place, level));
@@ -72,7 +72,7 @@ static struct rl__fair_class *find_class(const struct rl__fair *fair, const void
     return NULL;
 }
 
-static struct rl__fair_class *make_class(struct rl__fair *fair, const void *place, uint64_t level)
+static struct rl__fair_class *make_class(struct rl__fair *fair, uint64_t place, uint64_t level)
 {
     struct rl__fair_class *class = take_free(&fair->free_classes);
 
@@ -150,7 +150,7 @@ static struct rl__account *join(struct rl__fair *fair, struct rl__fair_class *cl
     return account;
 }
 
-struct rl__account *rl__fair_join(struct rl__fair *fair, const void *place, uint64_t level,
+struct rl__account *rl__fair_join(struct rl__fair *fair, uint64_t place, uint64_t level,
                                   uint64_t key)
 {
     struct rl__fair_class *class = find_class(fair, place, level);
@@ -160,7 +160,7 @@ struct rl__account *rl__fair_join(struct rl__fair *fair, const void *place, uint
     return join(fair, class, key);
 }
 
-struct rl__account *rl__fair_join_others(struct rl__fair *fair, const void *place, uint64_t level,
+struct rl__account *rl__fair_join_others(struct rl__fair *fair, uint64_t place, uint64_t level,
                                          uint64_t key)
 {
     struct rl__fair_class *class = find_class(fair, place, level);

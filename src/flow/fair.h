@@ -14,10 +14,10 @@
 #include "base/heap.h"
 #include "base/map.h"
 
-/* One level at one place; exists while somebody has joined. */
+/* One level at one place, which any number may stand for; exists while somebody has joined. */
 struct rl__fair_class {
     struct rl__map_node node;
-    const void *place;
+    uint64_t place;
     uint64_t level;
     uint64_t now; /* virtual time: the latest start that was served */
     uint64_t joined;
@@ -42,10 +42,10 @@ struct rl__fair {
 void rl__fair_init(struct rl__fair *fair, struct rl__env *env);
 void rl__fair_deinit(struct rl__fair *fair);
 /* The account of `key`, kept until it is left. NULL: out of memory; all that follows copes. */
-struct rl__account *rl__fair_join(struct rl__fair *fair, const void *place, uint64_t level,
+struct rl__account *rl__fair_join(struct rl__fair *fair, uint64_t place, uint64_t level,
                                   uint64_t key);
 /* The same, but only where somebody has joined that level already. */
-struct rl__account *rl__fair_join_others(struct rl__fair *fair, const void *place, uint64_t level,
+struct rl__account *rl__fair_join_others(struct rl__fair *fair, uint64_t place, uint64_t level,
                                          uint64_t key);
 void rl__fair_leave(struct rl__fair *fair, struct rl__account *account);
 /* Where one who comes now starts. */

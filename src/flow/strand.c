@@ -112,9 +112,7 @@ static struct rl__strand *make(struct rl__queue *queue, const struct rl__waiter 
     strand->share = waiter->share;
     memcpy(strand->tenant, waiter->who.hash, sizeof strand->tenant);
     strand->weight = weight_of(queue, waiter);
-    strand->account[RL__PLACE_LANE] =
-        rl__fair_join(&queue->fair, strand->lane, class_of(queue, strand),
-                      account_key(queue, strand)); /* NULL: it starts with the first */
+    rl__strand_stand(queue, strand, RL__PLACE_LANE);
     rl__map_add(&queue->strands, &strand->node);
     return strand;
 }
@@ -178,20 +176,22 @@ struct rl__rank rl__strand_last_rank(const struct rl__queue *queue, uint64_t lev
     return (struct rl__rank){ { own << LEVEL_SHIFT | START_MAX, UINT64_MAX } };
 }
 
-static const void *place_of(const struct rl__strand *strand, size_t place)
+/* 0: there is no such place. */
+static uint64_t place_of(const struct rl__strand *strand, size_t place)
 {
     if (place < RL__PLACE_LANE)
-        return strand->lane->scope[place];
-    return (const void *)(uintptr_t)rl__hold_key(strand->tenant[place - RL__PLACE_TENANT],
-                                                 place - RL__PLACE_TENANT);
+        return (uint64_t)(uintptr_t)strand->lane->scope[place];
+    if (place == RL__PLACE_LANE)
+        return (uint64_t)(uintptr_t)strand->lane;
+    return rl__hold_key(strand->tenant[place - RL__PLACE_TENANT], place - RL__PLACE_TENANT);
 }
 
 /* Where nobody is held back, nobody needs a share. */
 static void stand_with_others(struct rl__queue *queue, struct rl__strand *strand, size_t place)
 {
-    const void *where = strand->account[place] == NULL ? place_of(strand, place) : NULL;
+    uint64_t where = strand->account[place] == NULL ? place_of(strand, place) : 0;
 
-    if (where != NULL)
+    if (where != 0)
         strand->account[place] = rl__fair_join_others(&queue->fair, where, class_of(queue, strand),
                                                       account_key(queue, strand));
 }

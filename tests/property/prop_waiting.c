@@ -210,11 +210,11 @@ static void nobody_passes_a_more_urgent_one_in_its_lane(void **state)
 static void nobody_passes_a_more_urgent_one_at_a_shared_limit(void **state)
 {
     (void)state;
-    strict_order("{\"providers\": {\"p\": {\"auto_detect\": false, \"limits\": [" BUCKET(
-                     "requests", "4000", "5") "]}, \"q\": {\"auto_detect\": false, \"limits\": "
-                                              "[" BUCKET("tokens", "250000",
-                                                         "2000") "]}}, " QUEUE("") "}",
-                 1);
+    strict_order(
+        "{\"providers\": {\"p\": {\"auto_detect\": false, \"limits\": [" BUCKET(
+            "requests", "4000", "5") "]}, \"q\": {\"auto_detect\": false, \"limits\": "
+                                     "[" BUCKET("tokens", "250000", "2000") "]}}, " QUEUE("") "}",
+        1);
 }
 
 /* ---- shares ---- */
