@@ -313,6 +313,28 @@ static void shares_hold_across_models(void **state)
     finish();
 }
 
+static int grants_between(int from, int to, int first)
+{
+    int count = 0;
+
+    for (int i = from; i < to; i++)
+        count += world.order[i] >= first;
+    return count;
+}
+
+static void who_comes_late_has_no_credit(void **state)
+{
+    (void)state;
+    begin("{" ONE_A_SECOND "}");
+    submit_many("a", 0, 60);
+    run_until(the_clock.now + 30 * RL_SECOND);
+    submit_many("b", 0, 30);
+    run_until(the_clock.now + 20 * RL_SECOND);
+    assert_int_equal(world.ended, 51);
+    assert_in_range(grants_between(31, 51, 60), 9, 11);
+    finish();
+}
+
 /* ---- tenants ---- */
 
 static void who_is_held_back_by_his_own_limit_holds_up_nobody(void **state)
@@ -388,6 +410,47 @@ static void users_of_one_organisation_take_turns(void **state)
         b += world.order[i] >= 20;
         assert_in_range(b, (i - 2) / 2, i / 2 + 1);
     }
+    finish();
+}
+
+/* What its own limit kept it from for long, a user may not take from others at one go. */
+static void who_was_held_by_his_own_limit_has_no_credit(void **state)
+{
+    (void)state;
+    begin("{\"users\": {\"default\": {}, \"held\": {\"limits\": [{\"dimension\": \"requests\", "
+          "\"amount\": 10, \"period\": \"100s\", \"algorithm\": \"fixed_window\", \"align\": "
+          "\"first\"}]}, \"ids\": {\"b\": \"held\"}}, " ONE_A_SECOND "}");
+    submit_many("a", 0, 200);
+    submit_many("b", 0, 30);
+    run_until(1101 * RL_SECOND);
+    assert_in_range(world.ended, 101, 103);
+    run_until(1110 * RL_SECOND);
+    assert_in_range(grants_between(102, 111, 200), 3, 6);
+    finish();
+}
+
+/* Each has but one request: whoever goes lets out the next, whose strand is another. */
+static void an_organisation_of_many_users_goes_on(void **state)
+{
+    (void)state;
+    begin("{\"organisations\": {\"default\": {\"limits\": [{\"dimension\": \"requests\", "
+          "\"amount\": 1, \"period\": \"second\"}]}}, "
+          "\"providers\": {\"p\": {\"auto_detect\": false}}}");
+    for (int i = 0; i < 50; i++) {
+        char user[8];
+        rl_request request;
+
+        snprintf(user, sizeof user, "u%d", i);
+        request = ask(user, 0);
+        request.organisation = "o";
+        assert_int_equal(submit(&request), RL_OK);
+    }
+    for (int i = 10; i < 20; i++) /* and who gives up does so, too */
+        assert_int_equal(rl_attempt_cancel(world.rl, &world.job[i].attempt), RL_OK);
+    run_until(the_clock.now + 60 * RL_SECOND);
+    assert_int_equal(world.ended, 50);
+    for (int i = 11; i < 50; i++)
+        assert_true(world.order[i] > world.order[i - 1]);
     finish();
 }
 
@@ -733,6 +796,9 @@ int main(void)
         cmocka_unit_test(a_fair_key_stands_for_its_users),
         cmocka_unit_test(a_share_is_weighed_by_the_tier),
         cmocka_unit_test(shares_hold_across_models),
+        cmocka_unit_test(who_comes_late_has_no_credit),
+        cmocka_unit_test(who_was_held_by_his_own_limit_has_no_credit),
+        cmocka_unit_test(an_organisation_of_many_users_goes_on),
         cmocka_unit_test(who_is_held_back_by_his_own_limit_holds_up_nobody),
         cmocka_unit_test(a_tenants_waiters_keep_their_order),
         cmocka_unit_test(a_tenants_place_is_taken_as_it_is_given_back),
