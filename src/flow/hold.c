@@ -146,7 +146,6 @@ void rl__hold_answered(struct rl__queue *queue, struct rl__strand *strand)
     drop_if_empty(queue, hold);
 }
 
-/* What its tenant's limits kept it from is no credit against others. */
 struct rl__strand *rl__hold_next(struct rl__queue *queue, rl_time now)
 {
     struct rl__heap_node *node = rl__heap_peek(&queue->holds);
@@ -162,7 +161,6 @@ struct rl__strand *rl__hold_next(struct rl__queue *queue, rl_time now)
     strand->out_of = hold;
     hold->out = strand;
     strand->since = now;
-    strand->started &= ~(1u << RL__PLACE_LANE);
     plan(queue, hold, RL_NEVER);
     return strand;
 }

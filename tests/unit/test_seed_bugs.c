@@ -7,7 +7,7 @@
  *     15 17 test_queue
  *     9 prop_simulation: nothing_known_*; test_headers, test_corpus for each dialect
  *     21 22 23 24 test_breaker: row_*
- *     20 test_queue: each grant looks at the whole order anew; bounds and expiry are there, too
+ *     20 test_waiting: priority, ageing, bounds and cancelling; prop_waiting: strict order
  *     29 test_retry: row_29_*; test_classify for each name and status
  *     35 test_pool   36 test_batch
  *     37 test_config: unknown keys, duplicates and contradictions are refused

@@ -469,12 +469,15 @@ static void a_tenants_large_one_is_not_passed(void **state)
     assert_int_equal(submit(&large), RL_OK);
     assert_int_equal(submit(&small), RL_OK);
     assert_int_equal(rl_dispatch(world.rl), 1);
-    the_clock.now += RL_SECOND / 2; /* enough for the small one */
+    the_clock.now += RL_SECOND / 2; /* enough for a small one */
+    small.priority = RL_PRIORITY_LOW; /* in a strand of its own */
+    assert_int_equal(submit(&small), RL_OK);
     assert_int_equal(rl_dispatch(world.rl), 0);
     assert_int_equal(rl_try_acquire(world.rl, &small, &permit), RL_WAIT);
     run_until(the_clock.now + 10 * RL_SECOND);
     assert_int_equal(world.order[1], 1);
     assert_int_equal(world.order[2], 2);
+    assert_int_equal(world.order[3], 3);
     finish();
 }
 
