@@ -20,6 +20,7 @@ static const char config[] =
     "   \"models\": [{\"name\": \"a\", \"requests_per_minute\": 200},"
     "                {\"name\": \"b\", \"input_tokens_per_minute\": 2000}]},"
     "  \"own\": {\"requests_per_day\": 10}},"
+    " \"users\": {\"default\": {\"requests_per_second\": 1, \"weight\": 2}},"
     " \"queue\": {\"max_size\": 100, \"max_wait_ms\": 30000},"
     " \"circuit_breaker\": {\"failure_rate\": 0.5},"
     " \"retry\": {\"max_attempts\": 6, \"budget\": {}}}";
@@ -110,6 +111,7 @@ static void on_ready(rl_attempt *attempt, int ready, void *user)
 static void submit_and_dispatch(struct trial *trial)
 {
     rl_request request = ask("another", "m");
+    static const char *const user[] = { "a", NULL, "a" };
     rl_attempt attempt[3];
     unsigned before = trial->called;
 
@@ -117,6 +119,7 @@ static void submit_and_dispatch(struct trial *trial)
         rl_status st;
 
         attempt[i] = RL_ATTEMPT_INIT;
+        request.user = user[i];
         st = rl_attempt_submit(trial->rl, &request, &attempt[i], on_ready, trial);
         if (st != RL_OK) {
             assert_int_equal(st, RL_E_NOMEM);
