@@ -282,6 +282,64 @@ RL_API rl_status rl_dialect_new(const rl_dialect_spec *spec, const rl_hooks *hoo
 /** Ends it. NULL is fine; not one from rl_dialect_find(). Nobody may be reading with it. */
 RL_API void rl_dialect_free(rl_dialect *dialect);
 
+/** One number of a built-in table. */
+typedef struct rl_table_limit {
+    uint64_t dimension; /* an rl_dimension */
+    rl_duration period; /* 30 days stand for a calendar month; of RL_CONCURRENCY it means nothing */
+    uint64_t amount;
+} rl_table_limit;
+
+#define RL_TABLE_LIMITS    6
+#define RL_TABLE_TIER_SIZE 64
+
+/** One row of a built-in table: what a provider has documented, or the guide that this project
+ * began from, of one tier. All strings are static. */
+typedef struct rl_table_row {
+    const char *provider; /* a dialect's name */
+    const char *tier;     /* "tier-3", "free"; the guide's begin with "guide" */
+    const char *models;   /* names or patterns ('*': any characters), with spaces between them: they
+                             share each limit; "": the provider as a whole does */
+    const char *family;   /* what they are called together; NULL: as `models` */
+    const char *source;   /* whose page it was, or what else the numbers were taken from */
+    const char *as_of;    /* "2026-10-06", "2026-10", "2026", or "undated" */
+    const char *origin;   /* the row in a few words, as rl_limit_status.origin has it */
+    uint64_t is_guide;    /* 1: the guide's own */
+    rl_table_limit limit[RL_TABLE_LIMITS]; /* an amount of 0 ends them early */
+} rl_table_row;
+
+/**
+ * The rows of all built-in tables, by number from 0; NULL: there are no more. Rows of one provider
+ * and tier stand together, a provider's lowest tier first, the guide's tables last.
+ * Threads: any.  Since: 0.2.
+ */
+RL_API const rl_table_row *rl_table_row_at(size_t index);
+
+/**
+ * The row that speaks of a model.
+ *
+ * The name itself goes before patterns, then the pattern with the most characters that are no
+ * stars. Tables grow old: what an answer or a configuration says goes before.
+ *
+ * @param provider  a dialect's name; NULL: there is no such row.
+ * @param tier      in any spelling, see rl_table_tier_name(); NULL: the lowest documented tier that
+ *                  speaks of the model, as a first guess.
+ * @param model     NULL or "": the row of the provider as a whole.
+ * @return NULL: no table speaks of it.
+ * Threads: any.  Since: 0.2.
+ */
+RL_API const rl_table_row *rl_table_find(const char *provider, const char *tier, const char *model);
+
+/**
+ * A tier's name as tables have it: "Tier 3", "tier_3" and "tier3" are "tier-3".
+ *
+ * @param name  not NULL; written, `size` bytes at most: RL_TABLE_TIER_SIZE will do for all there
+ *              are.
+ * @retval RL_E_INVALID    a NULL pointer, or no letter and no digit.
+ * @retval RL_E_TOO_LARGE  there is no room.
+ * Threads: any.  Since: 0.2.
+ */
+RL_API rl_status rl_table_tier_name(const char *text, char *name, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 #include "context/context.h"
 #include "context/guard.h"
 #include "provider/learn.h"
+#include "provider/pattern.h"
 
 #include <string.h>
 
@@ -231,43 +232,9 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
     return rl__guard_new(rl, provider); /* last: nobody else frees it if this fails */
 }
 
-/* '*' stands for any characters, also none. Remembers the last star, which is enough: what an
- * earlier one could match, the last one can as well. */
-static int matches(const char *pattern, const char *name)
-{
-    const char *star = NULL, *resume = NULL;
-
-    while (*name != '\0') {
-        if (*pattern == '*') {
-            star = pattern++;
-            resume = name;
-        } else if (*pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            name = ++resume;
-        } else {
-            return 0;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
-}
-
 int rl__is_pattern(const struct rl__model_settings *settings)
 {
     return strchr(settings->name, '*') != NULL;
-}
-
-static size_t letters_of(const char *pattern)
-{
-    size_t count = 0;
-
-    for (; *pattern != '\0'; pattern++)
-        count += *pattern != '*';
-    return count;
 }
 
 /* The name itself before any pattern; else the pattern with the most characters that are no stars;
@@ -276,14 +243,16 @@ const struct rl__model_settings *rl__model_settings(const struct rl__model_setti
                                                     const char *name)
 {
     const struct rl__model_settings *best = NULL;
+    size_t best_fit = 1;
 
     for (; models != NULL; models = models->next) {
-        if (strcmp(models->name, name) == 0)
-            return models;
+        size_t fit = rl__pattern_fit(models->name, strlen(models->name), name);
+
         /* The list has the last one first. */
-        if (rl__is_pattern(models) && matches(models->name, name) &&
-            (best == NULL || letters_of(models->name) >= letters_of(best->name)))
+        if (fit >= best_fit) {
             best = models;
+            best_fit = fit;
+        }
     }
     return best;
 }

@@ -85,6 +85,12 @@ NO_PADDING(rl_dialect_wait, OF(rl_dialect_wait, name) + OF(rl_dialect_wait, form
 NO_PADDING(rl_dialect_spec, OF(rl_dialect_spec, size) + OF(rl_dialect_spec, name) +
                                 OF(rl_dialect_spec, limits) + OF(rl_dialect_spec, limit_count) +
                                 OF(rl_dialect_spec, waits) + OF(rl_dialect_spec, wait_count));
+NO_PADDING(rl_table_limit,
+           OF(rl_table_limit, dimension) + OF(rl_table_limit, period) + OF(rl_table_limit, amount));
+NO_PADDING(rl_table_row,
+           OF(rl_table_row, provider) + OF(rl_table_row, tier) + OF(rl_table_row, models) +
+               OF(rl_table_row, family) + OF(rl_table_row, source) + OF(rl_table_row, as_of) +
+               OF(rl_table_row, origin) + OF(rl_table_row, is_guide) + OF(rl_table_row, limit));
 _Static_assert(sizeof(rl_usage_reader) == 11264, "a reader is what callers compiled in");
 NO_PADDING(rl_usage, OF(rl_usage, input_tokens) + OF(rl_usage, output_tokens) +
                          OF(rl_usage, cached_input_tokens) + OF(rl_usage, has) +
