@@ -380,7 +380,9 @@ typedef struct rl_limit_status {
     uint64_t would_refuse; /* requests that it would have held back, in shadow mode */
     char algorithm[24];    /* "token_bucket" */
     char origin[64]; /* where the number comes from, in words: "file", "answers", or a built-in
-                      * table with its date */
+                      * table with its date; ", adaptive" where refusals have lowered the pace */
+    uint64_t guess;  /* 1: a built-in table's, for want of a "tier"; it holds nobody back, and goes
+                      * when an answer says better */
 } rl_limit_status;
 
 /** Where a number comes from. */

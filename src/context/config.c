@@ -7,6 +7,7 @@
 #include "context/config_flow.h"
 #include "context/config_json.h"
 #include "context/config_limit.h"
+#include "context/config_table.h"
 #include "context/config_tenants.h"
 #include "provider/calibration.h"
 
@@ -131,6 +132,21 @@ static rl_status read_auto_detect(struct rl__reader *reader, const cJSON *value,
     return rl__read_flag(reader, value, &into->provider->auto_detect);
 }
 
+static rl_status read_tier(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+
+    return copy_name(into->limits.config, reader, value, &into->provider->tier);
+}
+
+static rl_status read_unknown(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+    struct rl__limits_target unknown = { into->limits.config, &into->provider->unknown };
+
+    return rl__read_limit_names(reader, value, &unknown);
+}
+
 static rl_status read_provider_breaker(struct rl__reader *reader, const cJSON *value, void *target)
 {
     struct provider_target *into = target;
@@ -144,6 +160,8 @@ static const struct rl__key provider_keys[] = { { "circuit_breaker", read_provid
                                                 { "api_key_env", read_api_key_env },
                                                 { "auto_detect", read_auto_detect },
                                                 { "models", read_models },
+                                                { "tier", read_tier },
+                                                { "unknown", read_unknown },
                                                 RL__LIMIT_KEYS,
                                                 { NULL, NULL } };
 
@@ -152,6 +170,7 @@ static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
 {
     struct rl__provider_settings *provider = rl__alloc_zeroed(config->env, 1, sizeof *provider);
     struct provider_target target = { { config, NULL }, provider };
+    rl_status st;
 
     if (provider == NULL)
         return RL_E_NOMEM;
@@ -163,7 +182,9 @@ static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
         return RL_E_NOMEM;
     if (provider->name[0] == '\0' || strlen(provider->name) > 128)
         return rl__reader_fail(reader, "a provider's name must have 1 to 128 bytes");
-    return rl__read_object(reader, value, provider_keys, &target);
+    if ((st = rl__read_object(reader, value, provider_keys, &target)) != RL_OK)
+        return st;
+    return rl__config_tables(reader, config, provider);
 }
 
 static int is_repeated_name(const cJSON *object, const cJSON *member)
@@ -374,9 +395,11 @@ void rl__config_deinit(struct rl__config *config)
 
         config->providers = provider->next;
         rl__limits_free(config->env, &provider->limits);
+        rl__limits_free(config->env, &provider->unknown);
         free_models(config->env, provider->models);
         rl__free(config->env, provider->name);
         rl__free(config->env, provider->dialect);
+        rl__free(config->env, provider->tier);
         rl__free(config->env, provider->base_url);
         rl__free(config->env, provider->api_key_env);
         rl__free(config->env, provider);

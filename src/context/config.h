@@ -11,9 +11,10 @@
 
 struct rl__limit_setting {
     struct rl__rule rule;
-    rl_limit limit; /* as written; its epoch is still to come */
-    char *zone;     /* owned; limit.zone */
-    int shaped;     /* the file says how it is kept; else it is left to us */
+    rl_limit limit;     /* as written; its epoch is still to come */
+    char *zone;         /* owned; limit.zone */
+    int shaped;         /* the file says how it is kept; else it is left to us */
+    const char *origin; /* static: the built-in table; NULL: the file */
     struct rl__limit_setting *next;
 };
 
@@ -23,7 +24,9 @@ struct rl__limits {
 };
 
 struct rl__model_settings {
-    char *name; /* or a pattern: '*' for any characters */
+    char *name;         /* or a pattern: '*' for any characters; a table's also several */
+    const char *family; /* static: what a table calls them together; NULL: as `name` */
+    int is_table;       /* the file does not speak of it */
     struct rl__limits limits;
     struct rl__model_settings *next;
 };
@@ -37,8 +40,10 @@ struct rl__provider_settings {
     char *name;
     char *dialect; /* NULL: by the provider's name */
     char *base_url, *api_key_env;
+    char *tier; /* whose built-in tables bind; NULL: none do */
     int auto_detect;
     struct rl__breaker_settings breaker; /* else that of the whole file */
+    struct rl__limits unknown; /* what tables do not count for */
     struct rl__limits limits;
     struct rl__model_settings *models;
     struct rl__provider_settings *next;

@@ -180,6 +180,68 @@ rl_status rl__read_concurrency(struct rl__reader *reader, const cJSON *value, vo
     return finish(reader, into, setting);
 }
 
+static rl_status read_limit_name(struct rl__reader *reader, const cJSON *value,
+                                 struct rl__limits_target *into)
+{
+    const char *name;
+    struct rl__limit_setting *setting;
+    rl_status st = rl__read_name(reader, value, &name);
+
+    if (st != RL_OK)
+        return st;
+    if ((setting = append(into)) == NULL)
+        return RL_E_NOMEM;
+    if (strcmp(name, "concurrency") == 0)
+        shape_concurrency(setting);
+    else if (!read_key(name, setting))
+        return rl__reader_fail(reader, "must be a limit, like \"requests_per_minute\"");
+    return RL_OK;
+}
+
+rl_status rl__read_limit_names(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    size_t index = 0;
+
+    if (!cJSON_IsArray(value))
+        return rl__reader_fail(reader, "must be an array");
+    for (const cJSON *element = value->child; element != NULL; element = element->next) {
+        size_t mark = rl__reader_enter_element(reader, index++);
+        rl_status st = read_limit_name(reader, element, target);
+
+        if (st != RL_OK)
+            return st;
+        rl__reader_leave(reader, mark);
+    }
+    return RL_OK;
+}
+
+/* ---- of no file ---- */
+
+rl_status rl__limits_add(struct rl__limits_target *into, const rl_table_limit *limit,
+                         const char *origin)
+{
+    struct rl__limit_setting *setting = append(into);
+
+    if (setting == NULL)
+        return RL_E_NOMEM;
+    setting->rule.dimension = (uint32_t)limit->dimension;
+    setting->limit.period = limit->period;
+    setting->limit.amount = limit->amount;
+    setting->origin = origin;
+    if (limit->dimension == RL_CONCURRENCY)
+        shape_concurrency(setting);
+    return RL_OK;
+}
+
+int rl__limits_speak_of(const struct rl__limits *limits, const rl_table_limit *limit)
+{
+    for (const struct rl__limit_setting *s = limits->first; s != NULL; s = s->next)
+        if (s->rule.dimension == limit->dimension && !s->rule.weighed &&
+            (s->limit.period == limit->period || limit->dimension == RL_CONCURRENCY))
+            return 1;
+    return 0;
+}
+
 /* ---- time zones ---- */
 
 void rl__local_zone(char *name, size_t size)

@@ -20,6 +20,18 @@ rl_status rl__read_limit_list(struct rl__reader *reader, const cJSON *value, voi
 rl_status rl__read_day_zone(struct rl__reader *reader, const cJSON *value, void *target);
 /* { "reserve": { "input_tokens": 1, ... }, "settle": { ... } } */
 rl_status rl__read_charge(struct rl__reader *reader, const cJSON *value, struct rl__rule *rule);
+/* [ "requests_per_minute", ... ]: what shorthands there are, without amounts. */
+rl_status rl__read_limit_names(struct rl__reader *reader, const cJSON *value, void *target);
+/* A limit that no file has written; RL_E_NOMEM. `origin` is static. */
+rl_status rl__limits_add(struct rl__limits_target *into, const rl_table_limit *limit,
+                         const char *origin);
+/* An rl_source. */
+static inline uint32_t rl__limit_source(const struct rl__limit_setting *setting)
+{
+    return setting->origin != NULL ? RL_SOURCE_TABLE : RL_SOURCE_CONFIG;
+}
+/* Whether there is one for that dimension and period, charged as usual. */
+int rl__limits_speak_of(const struct rl__limits *limits, const rl_table_limit *limit);
 void rl__limits_free(struct rl__env *env, struct rl__limits *limits);
 
 /* "America/Los_Angeles", as this machine has it; "UTC" if that cannot be told. */

@@ -128,9 +128,13 @@ rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config, s
 /* How the limits of a scope are kept; `setting` is one of `limits`. */
 rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
                          const struct rl__limits *limits, const struct rl__limit_setting *setting);
-/* The settings of a model by its name, or by the pattern that fits best; NULL: none. */
-const struct rl__model_settings *rl__model_settings(const struct rl__model_settings *models,
-                                                    const char *name);
-int rl__is_pattern(const struct rl__model_settings *settings);
+/* Which settings speak of a model: its own, and those that it shares with others. NULL: none. */
+struct rl__model_choice {
+    const struct rl__model_settings *own, *shared;
+};
+struct rl__model_choice rl__model_settings(const struct rl__provider_settings *provider,
+                                           const char *model);
+/* What a family with those settings is called; NULL: they are of one model. */
+const char *rl__family_name(const struct rl__model_settings *settings);
 
 #endif

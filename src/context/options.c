@@ -2,6 +2,7 @@
 /* Owns how settings become limiters: when a context opens, and when a provider or model first
  * appears. */
 #include "base/arith.h"
+#include "context/config_limit.h"
 #include "context/context.h"
 #include "context/guard.h"
 #include "provider/learn.h"
@@ -94,13 +95,14 @@ static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
     for (const struct rl__limit_setting *s = f->limits->first; s != NULL; s = s->next) {
         rl_limit limit = shape_of(f, s);
         struct rl__entry *entry;
-        rl_status st = rl__scope_add(scope, &s->rule, &limit, RL_SOURCE_CONFIG,
+        rl_status st = rl__scope_add(scope, &s->rule, &limit, rl__limit_source(s),
                                      limit.algorithm == NULL ? 0 : f->now, &entry);
 
         if (st != RL_OK)
             return st;
         entry->period = s->limit.period;
         entry->configured = s->limit.amount;
+        entry->origin = s->origin;
     }
     return RL_OK;
 }
@@ -232,21 +234,31 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
     return rl__guard_new(rl, provider); /* last: nobody else frees it if this fails */
 }
 
-int rl__is_pattern(const struct rl__model_settings *settings)
+const char *rl__family_name(const struct rl__model_settings *settings)
 {
-    return strchr(settings->name, '*') != NULL;
+    const char *many = settings->is_table ? " *" : "*";
+
+    if (settings->family != NULL)
+        return settings->family;
+    return strpbrk(settings->name, many) != NULL ? settings->name : NULL;
+}
+
+static size_t fit_of(const struct rl__model_settings *settings, const char *model)
+{
+    return settings->is_table ? rl__pattern_list_fit(settings->name, model)
+                              : rl__pattern_fit(settings->name, strlen(settings->name), model);
 }
 
 /* The name itself before any pattern; else the pattern with the most characters that are no stars;
  * of two alike, the one that the file names first. */
-const struct rl__model_settings *rl__model_settings(const struct rl__model_settings *models,
-                                                    const char *name)
+static const struct rl__model_settings *best_of(const struct rl__model_settings *models,
+                                                int is_table, const char *model)
 {
     const struct rl__model_settings *best = NULL;
     size_t best_fit = 1;
 
     for (; models != NULL; models = models->next) {
-        size_t fit = rl__pattern_fit(models->name, strlen(models->name), name);
+        size_t fit = models->is_table == is_table ? fit_of(models, model) : 0;
 
         /* The list has the last one first. */
         if (fit >= best_fit) {
@@ -257,16 +269,42 @@ const struct rl__model_settings *rl__model_settings(const struct rl__model_setti
     return best;
 }
 
-static rl_status join_family(rl_context *rl, struct rl__provider *provider,
-                             struct rl__lane_node *node, const struct rl__model_settings *settings,
-                             const struct furnishing *f)
+/* A pattern of the file's takes the place of the tables'; a model that it names may belong to a
+ * family of theirs. */
+struct rl__model_choice rl__model_settings(const struct rl__provider_settings *provider,
+                                           const char *model)
 {
+    struct rl__model_choice choice = { NULL, NULL };
+    const struct rl__model_settings *own, *table;
+
+    if (provider == NULL || model[0] == '\0')
+        return choice;
+    own = best_of(provider->models, 0, model);
+    table = best_of(provider->models, 1, model);
+    if (own == NULL || (rl__family_name(own) == NULL && table != NULL))
+        choice.shared = table;
+    if (own != NULL && rl__family_name(own) != NULL)
+        choice.shared = own;
+    else
+        choice.own = own;
+    if (choice.shared != NULL && rl__family_name(choice.shared) == NULL) {
+        choice.own = choice.own != NULL ? choice.own : choice.shared;
+        choice.shared = NULL;
+    }
+    return choice;
+}
+
+static rl_status join_family(rl_context *rl, struct rl__provider *provider,
+                             struct rl__lane_node *node, const struct rl__model_settings *settings)
+{
+    struct furnishing f = furnishing_of(rl, rl__provider_traits(provider), &settings->limits);
     struct rl__family *family;
     int is_new;
-    rl_status st = rl__registry_family(&rl->registry, provider, settings->name, &family, &is_new);
+    rl_status st =
+        rl__registry_family(&rl->registry, provider, rl__family_name(settings), &family, &is_new);
 
     if (st == RL_OK && is_new)
-        st = add_limits(&family->scope, f);
+        st = add_limits(&family->scope, &f);
     if (st == RL_OK)
         node->lane.scope[RL__FAMILY_SCOPE] = &family->scope;
     return st;
@@ -281,23 +319,46 @@ static int knows_limits(const struct rl__lane *lane)
     return 0;
 }
 
+/* While nothing is known, a small tier's table lets fewer go at first than would else; a large
+ * one's is not relied on. */
+static uint64_t first_window(const rl_table_row *guess)
+{
+    rl_table_limit limit;
+
+    for (size_t i = 0; guess != NULL && i < RL_TABLE_LIMITS; i++) {
+        limit = guess->limit[i];
+        if (limit.dimension == RL_REQUESTS && limit.amount != 0 && limit.period <= RL_MINUTE)
+            return rl__max(1, rl__min(rl__mul_div(limit.amount, RL_SECOND, limit.period),
+                                      RL__PROBE_WINDOW_FIRST));
+    }
+    return RL__PROBE_WINDOW_FIRST;
+}
+
+static void guess(struct rl__lane *lane, const struct rl__provider *provider, const char *model)
+{
+    const struct rl__provider_settings *settings = settings_of(provider);
+
+    if (model[0] != '\0' && (settings == NULL || settings->unknown.first == NULL))
+        lane->guess = rl_table_find(rl_dialect_name(provider->dialect), NULL, model);
+    lane->probe_window = first_window(lane->guess);
+}
+
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model)
 {
     rl_context *rl = user;
-    const struct rl__provider_settings *settings = settings_of(provider);
-    const struct rl__model_settings *known =
-        settings == NULL || model[0] == '\0' ? NULL : rl__model_settings(settings->models, model);
+    struct rl__model_choice choice = rl__model_settings(settings_of(provider), model);
     struct furnishing f;
     rl_status st = RL_OK;
 
-    if (known != NULL) {
-        f = furnishing_of(rl, rl__provider_traits(provider), &known->limits);
-        st = rl__is_pattern(known) ? join_family(rl, provider, node, known, &f)
-             : node->lane.scope[RL__MODEL_SCOPE] == &node->scope ? add_limits(&node->scope, &f)
-                                                                 : RL_OK; /* its twin's: done */
+    if (choice.shared != NULL)
+        st = join_family(rl, provider, node, choice.shared);
+    /* else its twin's: done */
+    if (st == RL_OK && choice.own != NULL && node->lane.scope[RL__MODEL_SCOPE] == &node->scope) {
+        f = furnishing_of(rl, rl__provider_traits(provider), &choice.own->limits);
+        st = add_limits(&node->scope, &f);
     }
     if (st == RL_OK && !knows_limits(&node->lane))
-        node->lane.probe_window = RL__PROBE_WINDOW_FIRST;
+        guess(&node->lane, provider, model);
     return st;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns what can be asked of limits: what is in force, what is left, and a fresh start. */
+#include "base/arith.h"
 #include "base/text.h"
 #include "context/context.h"
+#include "provider/learn.h"
 
 #include <string.h>
 
@@ -18,35 +20,82 @@ static void put(struct listing *list, const rl_limit_status *status)
     list->count++;
 }
 
-static void name_origin(rl_limit_status *status, const char *algorithm, const char *table)
+/* Adaptive: a share was given up after refusals. */
+static void name_origin(rl_limit_status *status, const char *algorithm, const char *table,
+                        int adaptive)
 {
     struct rl__text text = rl__text_on(status->algorithm, sizeof status->algorithm);
 
     rl__text_add_foreign(&text, algorithm, strlen(algorithm));
     text = rl__text_on(status->origin, sizeof status->origin);
-    rl__text_add(&text, "%s",
+    rl__text_add(&text, "%s%s",
                  status->source == RL_SOURCE_ANSWER  ? "answers"
                  : status->source == RL_SOURCE_CALL  ? "set by the program"
                  : status->source == RL_SOURCE_TABLE ? table
-                                                     : "file");
+                                                     : "file",
+                 adaptive ? ", adaptive" : "");
+}
+
+/* What the present number follows: the smaller one of what was set and what answers report. */
+static uint32_t source_of(const struct rl__entry *entry)
+{
+    uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
+
+    return entry->learned.reported != 0 && reported < entry->configured ? RL_SOURCE_ANSWER
+                                                                        : entry->source;
+}
+
+static void list_entry(struct listing *list, const struct rl__scope *scope,
+                       const struct rl__entry *entry)
+{
+    rl_limit_status status = { .dimension = entry->rule.dimension, .source = source_of(entry) };
+    struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
+
+    rl__text_add_foreign(&name, scope->name, strlen(scope->name));
+    status.period = entry->period;
+    status.shadow = entry->rule.shadow;
+    status.would_refuse = rl__load(&entry->shadowed);
+    name_origin(&status, entry->limiter.algorithm->name, entry->origin,
+                entry->learned.pace < RL__PACE_WHOLE);
+    status.closed_until = rl__load(&scope->closed_until);
+    rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
+    put(list, &status);
 }
 
 static void list_scope(struct listing *list, const struct rl__scope *scope)
 {
-    for (size_t i = 0; i < rl__scope_count(scope); i++) {
-        const struct rl__entry *entry = scope->entry[i];
-        rl_limit_status status = { .dimension = entry->rule.dimension, .source = entry->source };
-        struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
+    for (size_t i = 0; i < rl__scope_count(scope); i++)
+        if (rl__load(&scope->entry[i]->off) == 0)
+            list_entry(list, scope, scope->entry[i]);
+}
 
-        rl__text_add_foreign(&name, scope->name, strlen(scope->name));
-        if (entry->learned.reported != 0)
-            status.source = RL_SOURCE_ANSWER;
-        status.period = entry->period;
-        status.shadow = entry->rule.shadow;
-        status.would_refuse = rl__load(&entry->shadowed);
-        name_origin(&status, entry->limiter.algorithm->name, entry->origin);
-        status.closed_until = rl__load(&scope->closed_until);
-        rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
+static int is_known(const struct rl__lane *lane, const rl_table_limit *limit)
+{
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        if (lane->scope[s] != NULL &&
+            rl__scope_find(lane->scope[s], (uint32_t)limit->dimension, limit->period) != NULL)
+            return 1;
+    return 0;
+}
+
+/* Holds nobody back, but may be what there is. */
+static void list_guess(struct listing *list, const struct rl__lane *lane)
+{
+    const struct rl__scope *scope = lane->scope[RL__MODEL_SCOPE];
+
+    for (size_t i = 0; lane->guess != NULL && i < RL_TABLE_LIMITS; i++) {
+        const rl_table_limit *limit = &lane->guess->limit[i];
+        rl_limit_status status = { .source = RL_SOURCE_TABLE, .period = limit->period };
+        struct rl__text text = rl__text_on(status.scope, sizeof status.scope);
+
+        if (limit->amount == 0 || is_known(lane, limit))
+            continue;
+        rl__text_add_foreign(&text, scope->name, strlen(scope->name));
+        text = rl__text_on(status.origin, sizeof status.origin);
+        rl__text_add(&text, "guess: %s", lane->guess->origin);
+        status.dimension = (uint32_t)limit->dimension;
+        status.level.limit = limit->amount;
+        status.guess = 1;
         put(list, &status);
     }
 }
@@ -60,8 +109,10 @@ static void list_provider(rl_context *rl, struct rl__provider *provider, struct 
     for (struct rl__family *family = provider->families; family != NULL; family = family->next)
         list_scope(list, &family->scope);
     for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
-        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] == &node->scope)
+        if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] == &node->scope) {
             list_scope(list, &node->scope);
+            list_guess(list, &node->lane);
+        }
     rl__unlock(&provider->learning);
 }
 
@@ -95,7 +146,7 @@ static void list_tenant(struct listing *list, struct rl__held_tenant *held)
         struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
 
         rl__text_add_foreign(&name, held->tier->label, strlen(held->tier->label));
-        name_origin(&status, limit->made.algorithm->name, NULL);
+        name_origin(&status, limit->made.algorithm->name, NULL, 0);
         status.shadow = limit->rule.shadow;
         rl__tenant_level(held, i, list->now, &status.level);
         put(list, &status);
@@ -134,6 +185,7 @@ rl_status rl_limits_of(rl_context *rl, const rl_request *request, rl_limit_statu
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         if (ask.lane->scope[s] != NULL)
             list_scope(&list, ask.lane->scope[s]);
+    list_guess(&list, ask.lane);
     rl__unlock(&provider->learning);
     list_tenants(&ask.who, &list);
     *count = list.count;

@@ -7,6 +7,7 @@
 #include "base/arith.h"
 #include "base/text.h"
 #include "context/config_json.h"
+#include "context/config_limit.h"
 #include "context/context.h"
 #include "flow/retry.h"
 #include "provider/learn_parts.h"
@@ -22,7 +23,9 @@ struct change {
     rl_limit limit;
     char *zone; /* owned until it is put: of the limit */
     uint64_t amount;
+    uint32_t source;
     int stays;
+    const char *origin;
     struct change *next;
 };
 
@@ -134,17 +137,20 @@ static rl_status prepare_one(struct reload *r, struct change *like,
 
     like->before = entry_for(like->scope, setting);
     like->amount = setting->limit.amount;
+    like->source = rl__limit_source(setting);
+    like->origin = setting->origin;
     like->stays = like->before != NULL && same_shape(like->before, &setting->rule, &like->limit);
     if ((st = stage(r, like, &change)) != RL_OK)
         return st;
     if (change->stays)
         return copy_zone(r, change);
-    st = rl__entry_new(&r->rl->env, &setting->rule, &change->limit, RL_SOURCE_CONFIG,
+    st = rl__entry_new(&r->rl->env, &setting->rule, &change->limit, change->source,
                        change->limit.algorithm == NULL ? 0 : r->now, &after);
     if (st != RL_OK)
         return st;
     after->period = setting->limit.period;
     after->configured = setting->limit.amount;
+    after->origin = setting->origin;
     change->after = after;
     return RL_OK;
 }
@@ -184,17 +190,21 @@ static rl_status prepare_scope(struct reload *r, struct rl__scope *scope,
 
 static const struct rl__limits no_limits;
 
+/* "" in the lane of the provider as a whole. */
+static const char *model_of(const struct rl__lane_node *node)
+{
+    const char *model = node->name + node->provider_length;
+
+    return model[0] == '\0' ? model : model + 1;
+}
+
 /* The family that a lane should have: its pattern, or NULL. */
 static const char *family_pattern(const struct rl__provider_settings *settings,
                                   const struct rl__lane_node *node)
 {
-    const char *model = node->name + node->provider_length;
-    const struct rl__model_settings *known;
+    struct rl__model_choice choice = rl__model_settings(settings, model_of(node));
 
-    if (settings == NULL || model[0] == '\0')
-        return NULL;
-    known = rl__model_settings(settings->models, model + 1);
-    return known != NULL && rl__is_pattern(known) ? known->name : NULL;
+    return choice.shared != NULL ? rl__family_name(choice.shared) : NULL;
 }
 
 static const char *present_pattern(const struct rl__provider *provider,
@@ -217,8 +227,7 @@ static rl_status prepare_lane(struct reload *r, const struct rl__provider *provi
                               struct rl__lane_node *node)
 {
     const char *has = present_pattern(provider, node), *needs = family_pattern(settings, node);
-    const char *model = node->name + node->provider_length;
-    const struct rl__model_settings *known = NULL;
+    const struct rl__model_settings *own = rl__model_settings(settings, model_of(node)).own;
     struct leaving *leaving;
 
     if (rl__load(&node->retired) == 0 && !is_same_text(has, needs)) {
@@ -229,10 +238,8 @@ static rl_status prepare_lane(struct reload *r, const struct rl__provider *provi
     }
     if (node->lane.scope[RL__MODEL_SCOPE] != &node->scope)
         return RL_OK; /* its twin's */
-    if (settings != NULL)
-        known = rl__model_settings(settings->models, model + 1);
     return prepare_scope(r, &node->scope, rl__provider_traits(provider),
-                         known != NULL && !rl__is_pattern(known) ? &known->limits : &no_limits);
+                         own != NULL ? &own->limits : &no_limits);
 }
 
 static rl_status prepare_provider(struct reload *r, struct rl__provider *provider)
@@ -245,7 +252,7 @@ static rl_status prepare_provider(struct reload *r, struct rl__provider *provide
     for (struct rl__family *f = provider->families; f != NULL && st == RL_OK; f = f->next) {
         const struct rl__model_settings *known = settings == NULL ? NULL : settings->models;
 
-        while (known != NULL && strcmp(known->name, f->name + f->pattern) != 0)
+        while (known != NULL && !is_same_text(rl__family_name(known), f->name + f->pattern))
             known = known->next;
         st = prepare_scope(r, &f->scope, traits, known != NULL ? &known->limits : &no_limits);
     }
@@ -338,7 +345,8 @@ static void apply_one(struct reload *r, struct change *change)
     } else if (!change->stays) {
         drop(change->before, change->traits, r->now);
     } else {
-        change->before->source = RL_SOURCE_CONFIG;
+        change->before->source = change->source;
+        change->before->origin = change->origin;
         if (change->before->is_bucket)
             change_bucket(change, r->now);
         else

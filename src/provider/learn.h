@@ -28,6 +28,7 @@
 #include "scope/permit.h"
 
 #define RL__PROBE_WINDOW_FIRST 4
+#define RL__PACE_WHOLE         1000000 /* the whole limit is in use; see rl__entry.learned.pace */
 
 struct rl__lesson {
     const struct rl__traits *traits;

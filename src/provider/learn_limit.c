@@ -7,7 +7,6 @@
 
 #define TRIAL_TIME  (2 * RL_SECOND) /* holds one whole second, wherever it starts */
 #define TRIAL_SHARE 10              /* of the rate: 1/10 */
-#define PACE_WHOLE  1000000
 
 /* Where nobody has documented a continuous refill, "N per T" is read as a window: no T, wherever it
  * starts, holds more than N. A bucket keeps that if its burst and what it refills in T are N
@@ -62,7 +61,7 @@ rl_limit rl__learn_limit(const struct rl__entry *entry, const struct rl__traits 
     }
     limit = rl__limit_first(traits, amount, entry->period);
     /* A share of a small number would round to nothing much: the period grows instead. */
-    limit.period = rl__mul_div_up(entry->period, PACE_WHOLE, entry->learned.pace);
+    limit.period = rl__mul_div_up(entry->period, RL__PACE_WHOLE, entry->learned.pace);
     /* A burst that has grown stays; it never exceeds the whole limit. */
     limit.burst =
         rl__min(rl__max(rl__max(limit.burst, rl__learn_small_burst(entry)), entry->limit.burst),

@@ -102,6 +102,7 @@ struct rl__lane {
     struct rl__scope
         *scope[RL__LANE_SCOPES]; /* the last two may be NULL: no family, no model named */
     void *provider;              /* context's; opaque here */
+    const rl_table_row *guess;   /* what its limits may be while none is known; NULL: no idea */
     uint64_t granted, ended;     /* permits; atomic. What lies between is in flight */
     /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
      * writes. */
@@ -166,7 +167,8 @@ uint64_t rl__small_burst(uint64_t amount, rl_duration period);
 /* Whether it holds back what a provider would refuse for its rate: answers speak of such. */
 static inline int rl__entry_paces(const struct rl__entry *entry)
 {
-    return !entry->rule.shadow && !entry->rule.weighed && entry->rule.dimension <= RL_IMAGES;
+    return !entry->rule.shadow && !entry->rule.weighed && entry->rule.dimension <= RL_IMAGES &&
+           rl__load(&entry->off) == 0;
 }
 
 static inline uint64_t rl__lane_in_flight(const struct rl__lane *lane)
