@@ -12,6 +12,7 @@
  *           "requests_per_minute": 500, "tokens_per_minute": 60000, "daily_tokens": 10000000,
  *           "auto_detect": true,                   // learn limits from answers
  *           "base_url": "https://api.openai.com", "api_key_env": "OPENAI_API_KEY",
+           "tier": "tier-3",                      // built-in tables: see rl_table_find()
  *           "models": [ { "name": "gpt-4o-mini", "requests_per_minute": 200 },
  *                       { "name": "gpt-4o-*", "tokens_per_minute": 30000 } ]
  *         }
@@ -66,6 +67,14 @@
  * A model's "name" may be a pattern, with '*' for any characters: all models that it matches share
  * its limits. The exact name goes before patterns, then the one with the most characters that are
  * no stars, then the first in the file.
+ *
+ * "tier" puts the built-in table of that tier in force, as if the file had named its limits; how
+ * the dialect's tiers are called, a mistake tells. What the file says of a dimension and period
+ * goes before: of the provider, for all its models; of a model, for all that share the table's
+ * limit with it; a pattern that matches a model leaves nothing of the table to it. "unknown":
+ * ["requests_per_minute", ...] says which limits of the table are not to count, so that answers
+ * teach them. Tables grow old: without "tier" they are no more than a guess, which is listed and
+ * holds nobody back.
  *
  * "users", "organisations" and "api_keys" (of your own callers) have tiers, of any name, each with
  * limits; who is not in "ids" has "default". As many as "max_count" are remembered who have used

@@ -381,6 +381,8 @@ typedef struct rl_limit_status {
     char algorithm[24];    /* "token_bucket" */
     char origin[64]; /* where the number comes from, in words: "file", "answers", or a built-in
                       * table with its date; ", adaptive" where refusals have lowered the pace */
+    uint64_t amount; /* as set or reported. level.limit is what is in force: less where it is kept
+                      * with a margin */
     uint64_t guess;  /* 1: a built-in table's, for want of a "tier"; it holds nobody back, and goes
                       * when an answer says better */
 } rl_limit_status;

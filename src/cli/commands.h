@@ -6,6 +6,7 @@
 /* Each takes argv[0] as its own name and returns the exit code of the program. */
 int cmd_run(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_limits(int argc, char **argv);
 int cmd_provider(int argc, char **argv);
 
 #endif

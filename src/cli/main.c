@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     { "run", cmd_run, "sends a batch of requests at full speed within the provider's limits" },
     { "explain", cmd_explain, "says what a provider's answer means, as JSON" },
+    { "limits", cmd_limits, "lists the limits in force, and where each number comes from" },
 #ifdef LLMRL_HAVE_HTTPD
     { "provider", cmd_provider, "is a stand-in provider on loopback that enforces limits" },
 #endif

@@ -2,16 +2,14 @@
 /* Owns the command line of `run` and the configuration that it hands to the library. */
 #include "run_options.h"
 
+#include "config_file.h"
+
 #include <cjson/cJSON.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define CONFIG_MAX      ((size_t)1 << 20)
 #define CONCURRENCY_MAX 65536
 #define ATTEMPTS_MAX    1000
 #define TIMEOUT_MAX_MS  UINT64_C(86400000)
@@ -339,10 +337,24 @@ static void set_member(cJSON *object, const char *name, cJSON *value)
     cJSON_AddItemToObject(object, name, made(value));
 }
 
+/* A tier's table may name it as well. */
+static void forget_of_table(cJSON *provider, const char *key)
+{
+    cJSON *unknown = cJSON_GetObjectItemCaseSensitive(provider, "unknown");
+
+    if (!cJSON_HasObjectItem(provider, "tier"))
+        return;
+    if (unknown == NULL)
+        unknown = made(cJSON_AddArrayToObject(provider, "unknown"));
+    cJSON_AddItemToArray(unknown, made(cJSON_CreateString(key)));
+}
+
 /* Forgets a limit: of the provider, and of its models, as the user says that it is not known. */
 static void forget_limit(cJSON *provider, const char *key)
 {
     cJSON *model;
+
+    forget_of_table(provider, key);
 
     cJSON_DeleteItemFromObjectCaseSensitive(provider, key);
     cJSON_ArrayForEach(model, cJSON_GetObjectItemCaseSensitive(provider, "models"))
@@ -427,25 +439,6 @@ bool run_setup_merge(struct run_setup *setup, const struct run_options *options,
     return known_provider;
 }
 
-static bool read_file(const char *path, struct text *content, struct text *error)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char chunk[16384];
-    ssize_t got = -1;
-
-    if (fd >= 0) {
-        while ((got = read(fd, chunk, sizeof chunk)) > 0 && content->length <= CONFIG_MAX)
-            text_add(content, chunk, (size_t)got);
-    }
-    if (got < 0)
-        text_addf(error, "%s: cannot be read: %s", path, strerror(errno));
-    else if (content->length > CONFIG_MAX)
-        text_addf(error, "%s: is longer than 1 MiB", path);
-    if (fd >= 0)
-        close(fd);
-    return got >= 0 && content->length <= CONFIG_MAX;
-}
-
 bool run_setup_config(struct run_setup *setup, const struct run_options *options,
                       struct text *error)
 {
@@ -457,9 +450,8 @@ bool run_setup_config(struct run_setup *setup, const struct run_options *options
     *setup = (struct run_setup){ 0 };
     if (options->config == NULL)
         return run_setup_merge(setup, options, NULL, 0, error);
-    good = read_file(options->config, &file, error);
+    good = config_file_read(options->config, &file, error);
     if (good) {
-        text_add(&file, "", 0);
         status = rl_config_check(file.data, file.length, problem, sizeof problem);
         good = status == RL_OK;
         if (!good)

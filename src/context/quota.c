@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns what can be asked of limits: what is in force, what is left, and a fresh start. */
-#include "base/arith.h"
 #include "base/text.h"
 #include "context/context.h"
 #include "provider/learn.h"
@@ -36,13 +35,10 @@ static void name_origin(rl_limit_status *status, const char *algorithm, const ch
                  adaptive ? ", adaptive" : "");
 }
 
-/* What the present number follows: the smaller one of what was set and what answers report. */
+/* Whom the present number follows. */
 static uint32_t source_of(const struct rl__entry *entry)
 {
-    uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
-
-    return entry->learned.reported != 0 && reported < entry->configured ? RL_SOURCE_ANSWER
-                                                                        : entry->source;
+    return rl__learn_amount(entry) < entry->configured ? RL_SOURCE_ANSWER : entry->source;
 }
 
 static void list_entry(struct listing *list, const struct rl__scope *scope,
@@ -53,6 +49,7 @@ static void list_entry(struct listing *list, const struct rl__scope *scope,
 
     rl__text_add_foreign(&name, scope->name, strlen(scope->name));
     status.period = entry->period;
+    status.amount = rl__learn_amount(entry);
     status.shadow = entry->rule.shadow;
     status.would_refuse = rl__load(&entry->shadowed);
     name_origin(&status, entry->limiter.algorithm->name, entry->origin,
@@ -94,7 +91,7 @@ static void list_guess(struct listing *list, const struct rl__lane *lane)
         text = rl__text_on(status.origin, sizeof status.origin);
         rl__text_add(&text, "guess: %s", lane->guess->origin);
         status.dimension = (uint32_t)limit->dimension;
-        status.level.limit = limit->amount;
+        status.amount = limit->amount;
         status.guess = 1;
         put(list, &status);
     }
@@ -142,7 +139,8 @@ static void list_tenant(struct listing *list, struct rl__held_tenant *held)
         const struct rl__tier_limit *limit = &held->tier->limit[i];
         rl_limit_status status = { .dimension = limit->rule.dimension,
                                    .source = RL_SOURCE_CONFIG,
-                                   .period = limit->limit.period };
+                                   .period = limit->limit.period,
+                                   .amount = limit->limit.amount };
         struct rl__text name = rl__text_on(status.scope, sizeof status.scope);
 
         rl__text_add_foreign(&name, held->tier->label, strlen(held->tier->label));

@@ -43,6 +43,9 @@ struct rl__lesson {
 /* The limit to put in force for `amount` units per `period` before anything is known of bursts. */
 rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_duration period);
 
+/* The number itself: what was set or reported, the smaller of both. */
+uint64_t rl__learn_amount(const struct rl__entry *entry);
+
 void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, const rl_answer *answer,
                       struct rl__lesson *lesson, rl_time now);
 /* A refusal; the gate stays closed until `opens`. */

@@ -46,12 +46,17 @@ uint64_t rl__learn_small_burst(const struct rl__entry *entry)
     return rl__max(small, 4 * entry->learned.largest);
 }
 
+uint64_t rl__learn_amount(const struct rl__entry *entry)
+{
+    uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
+
+    return rl__min(entry->configured, entry->learned.reported != 0 ? reported : RL_NEVER);
+}
+
 /* What a reported or configured number comes to, for an entry in its present state. */
 rl_limit rl__learn_limit(const struct rl__entry *entry, const struct rl__traits *traits)
 {
-    uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
-    uint64_t amount =
-        rl__min(entry->configured, entry->learned.reported != 0 ? reported : RL_NEVER);
+    uint64_t amount = rl__learn_amount(entry);
     rl_limit limit = entry->limit;
 
     if (!entry->is_bucket) {

@@ -114,7 +114,7 @@ NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dim
                                 OF(rl_limit_status, level) + OF(rl_limit_status, closed_until) +
                                 OF(rl_limit_status, shadow) + OF(rl_limit_status, would_refuse) +
                                 OF(rl_limit_status, algorithm) + OF(rl_limit_status, origin) +
-                                OF(rl_limit_status, guess));
+                                OF(rl_limit_status, amount) + OF(rl_limit_status, guess));
 NO_PADDING(rl_retry_policy, sizeof(size_t) + 8 * sizeof(uint64_t) + OF(rl_retry_policy, classify) +
                                 OF(rl_retry_policy, user) + OF(rl_retry_policy, budget) +
                                 OF(rl_retry_policy, counters));

@@ -10,8 +10,10 @@ llmrl_test(test_run_request test_run_request.c ${LLMRL_RUN_DIR}/run_request.c ${
 llmrl_test(test_run_output test_run_output.c ${LLMRL_RUN_DIR}/run_output.c ${LLMRL_RUN_JSON})
 llmrl_test(test_run_resume test_run_resume.c ${LLMRL_RUN_DIR}/run_resume.c ${LLMRL_RUN_DIR}/run_ids.c
            ${LLMRL_RUN_DIR}/run_input.c ${LLMRL_RUN_DIR}/run_output.c ${LLMRL_RUN_JSON})
-llmrl_test(test_run_options test_run_options.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_RUN_DIR}/text.c)
-llmrl_test(test_run_door test_run_door.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_RUN_DIR}/run_progress.c
+llmrl_test(test_run_options test_run_options.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_RUN_DIR}/config_file.c
+           ${LLMRL_RUN_DIR}/text.c)
+llmrl_test(test_run_door test_run_door.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_RUN_DIR}/config_file.c
+           ${LLMRL_RUN_DIR}/run_progress.c
            ${LLMRL_RUN_DIR}/run_summary.c ${LLMRL_RUN_DIR}/text.c)
 llmrl_test(test_run_explain test_run_explain.c ${LLMRL_RUN_DIR}/explain_input.c ${LLMRL_RUN_DIR}/explain_output.c
            ${LLMRL_RUN_DIR}/rfc3339.c ${LLMRL_RUN_JSON})

@@ -105,6 +105,24 @@ static void each_mistake_names_its_place(void **state)
         { "{\"providers\": {\"openai\": {\"models\": [{\"name\": \"m\"}, {\"name\": \"n\"}, "
           "{\"name\": \"o\", \"tokens_per_minute\": true}]}}}",
           "providers.openai.models[2].tokens_per_minute: must be a number" },
+        { "{\"providers\": {\"openai\": {\"tier\": \"Tier 3\"}}}", NULL },
+        { "{\"providers\": {\"openai\": {\"tier\": 3}}}",
+          "providers.openai.tier: must be a string" },
+        { "{\"providers\": {\"groq\": {\"tier\": \"tier-3\"}}}",
+          "providers.groq.tier: there is no such tier of \"groq\"; there are \"free\", "
+          "\"developer\", \"guide\"" },
+        { "{\"providers\": {\"groq\": {\"tier\": \"-\"}}}",
+          "providers.groq.tier: there is no such tier of \"groq\"; there are \"free\", "
+          "\"developer\", \"guide\"" },
+        { "{\"providers\": {\"house\": {\"tier\": \"free\"}}}",
+          "providers.house.tier: there is no built-in table for \"house\"" },
+        { "{\"providers\": {\"house\": {\"tier\": \"free\", \"dialect\": \"groq\"}}}", NULL },
+        { "{\"providers\": {\"openai\": {\"unknown\": \"requests_per_minute\"}}}",
+          "providers.openai.unknown: must be an array" },
+        { "{\"providers\": {\"openai\": {\"unknown\": [\"daily_tokens\", \"concurrency\", "
+          "\"rpm\"]}}}",
+          "providers.openai.unknown[2]: must be a limit, like \"requests_per_minute\"" },
+        { "{\"global\": {\"tier\": \"free\"}}", "global.tier: unknown key" },
         { "{\"global\": {\"a\\u0007\\u001b[31m\": 1}}", "global.a??[31m: unknown key" },
         { "{\"global\": {\"requests_per_second\": 0}}", NULL },
         { "{\"global\": {\"tokens_per_day\": 1, \"daily_tokens\": 1}}",

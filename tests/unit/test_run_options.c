@@ -201,6 +201,12 @@ static void flags_are_merged_into_the_configuration(void **ctx)
           "{\"retry\":{\"max_hint_ms\":7},\"providers\":{\"openai\":{\"auto_detect\":true}},"
           "\"queue\":{\"max_size\":256}}",
           "openai" },
+        /* A tier's table counts as little as the file for what is unknown. */
+        { "--rpm 0 --tpm 0", "{\"providers\":{\"openai\":{\"tier\":\"tier-1\"}}}",
+          "{\"providers\":{\"openai\":{\"tier\":\"tier-1\",\"unknown\":[\"requests_per_minute\","
+          "\"tokens_per_minute\"],\"auto_detect\":true}},\"queue\":{\"max_size\":256},"
+          "\"retry\":{\"max_hint_ms\":3600000}}",
+          "openai" },
         { "--provider mine", "{\"providers\":{\"mine\":{}}}",
           "{\"providers\":{\"mine\":{}},\"queue\":{\"max_size\":256},"
           "\"retry\":{\"max_hint_ms\":3600000}}",

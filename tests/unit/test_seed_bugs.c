@@ -11,9 +11,9 @@
  *     29 test_retry: row_29_*; test_classify for each name and status
  *     35 test_pool   36 test_batch
  *     37 test_config: unknown keys, duplicates and contradictions are refused
+ *     38 test_tiers: tables have dates and are starting values; answers go before
  *
- * Answered by the design: 38, as built-in tables are starting values and answers win. Of parts that
- * come later: 25 to 27 (Redis), 31 (routes), 32 to 34 (monitor).
+ * Of parts that come later: 25 to 27 (Redis), 31 (routes), 32 to 34 (monitor).
  */
 #include "vclock.h"
 

@@ -88,6 +88,7 @@ static void every_pattern_is_one(void **state)
         assert_true(row->models[0] != ' ' && strcmp(row->models, "*") != 0);
         assert_true(row->models[0] == '\0' || row->models[strlen(row->models) - 1] != ' ');
         assert_true(strlen(row->models) < 256);
+        assert_true(row->family != NULL || strchr(row->models, ' ') == NULL);
         if (row->family != NULL) /* or it would be taken for a pattern, or for a model */
             assert_true(strchr(row->family, '*') == NULL && !rl__table_is_single(row));
     }
