@@ -43,7 +43,7 @@ struct rl__provider_settings {
     char *tier; /* whose built-in tables bind; NULL: none do */
     int auto_detect;
     struct rl__breaker_settings breaker; /* else that of the whole file */
-    struct rl__limits unknown; /* what tables do not count for */
+    struct rl__limits unknown;           /* what tables do not count for */
     struct rl__limits limits;
     struct rl__model_settings *models;
     struct rl__provider_settings *next;

@@ -25,7 +25,8 @@ static int report_says_empty(const rl_answer *answer, const struct rl__entry *en
 }
 
 /* Whether the refusal speaks of this limiter: by name, else by an empty report, else every short
- * one is suspect. */
+ * one is suspect. A day's limit is named with its day, or not meant: to empty it for a minute's
+ * sake would cost the day. */
 int rl__learn_was_hit(const rl_answer *answer, const struct rl__entry *entry,
                       const struct rl__traits *traits)
 {
@@ -37,9 +38,10 @@ int rl__learn_was_hit(const rl_answer *answer, const struct rl__entry *entry,
         window = rl__max(window, RL_MINUTE); /* as in rl__learn_window() */
     if (window != 0 && window != entry->period)
         return 0;
-    if (answer->limited_mask != 0)
-        return (answer->limited_mask >> entry->rule.dimension & 1) != 0;
-    return report_says_empty(answer, entry, traits) || entry->period < RL__LONG_PERIOD;
+    if (answer->limited_mask != 0 && (answer->limited_mask >> entry->rule.dimension & 1) == 0)
+        return 0;
+    return window != 0 || entry->period < RL__LONG_PERIOD ||
+           report_says_empty(answer, entry, traits);
 }
 
 void rl__learn_lower_to(struct rl__entry *entry, uint64_t level, rl_time opens, rl_time now)

@@ -118,6 +118,18 @@ SCENARIO(nothing_known_one_second_quantum, 1.06, 10, .provider = "openai", .rpm 
          .refill = SIM_QUANTUM)
 SCENARIO(nothing_known_whole_minute, 1.03, 0, .provider = "openai", .rpm = 3000,
          .burst_seconds = 60, .requests = 4500)
+/* The built-in tables' lowest tier: as much as any, or 100 a minute. */
+SCENARIO(nothing_known_and_a_fair_guess, 1.06, 10, .provider = "openai", .rpm = 3000,
+         .model = "gpt-4o-mini", .refill = SIM_QUANTUM)
+SCENARIO(nothing_known_and_a_guess_far_too_low, 1.04, 0, .provider = "openai", .rpm = 3000,
+         .model = "gpt-4o-realtime-preview", .burst_seconds = 60, .requests = 4500)
+SCENARIO(
+    a_day_beside_the_minute, 1.10, 6, .provider = "openai", .rpm = 300, .burst_seconds = 2,
+    .config_json =
+        "{\"providers\":{\"openai\":{\"requests_per_minute\":500,\"requests_per_day\":10000}}}",
+    .requests = 600)
+SCENARIO(a_tier_that_is_too_high, 1.10, 6, .provider = "openai", .rpm = 300, .burst_seconds = 2,
+         .model = "gpt-4o-mini", .config_json = OPENAI("tier", "\"tier-1\""), .requests = 600)
 SCENARIO(nothing_known_both_limits, 1.04, 0, .provider = "openai", .rpm = 3000, .tpm = 600000,
          .burst_seconds = 60, .requests = 4500)
 SCENARIO(faults, 1.15, 0, .provider = "openai", .rpm = 3000, .burst_seconds = 2,
@@ -210,6 +222,10 @@ int main(void)
         cmocka_unit_test(tokens_badly_estimated),
         cmocka_unit_test(nothing_known_one_second_quantum),
         cmocka_unit_test(nothing_known_whole_minute),
+        cmocka_unit_test(nothing_known_and_a_fair_guess),
+        cmocka_unit_test(nothing_known_and_a_guess_far_too_low),
+        cmocka_unit_test(a_day_beside_the_minute),
+        cmocka_unit_test(a_tier_that_is_too_high),
         cmocka_unit_test(nothing_known_both_limits),
         cmocka_unit_test(faults),
         cmocka_unit_test(generic_headers_show_the_refill),

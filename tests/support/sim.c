@@ -406,7 +406,7 @@ static void submit(struct sim *sim, size_t index)
     struct job *job = &sim->jobs[index];
 
     request.provider = sim->s->provider;
-    request.model = "m";
+    request.model = sim->s->model != NULL ? sim->s->model : "m";
     request.input_tokens = sim->s->input;
     if (sim->s->badly_estimated)
         request.input_tokens -= sim->s->input / 3 * (index % 17) / 16;

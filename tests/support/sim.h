@@ -28,6 +28,7 @@ enum sim_lie {
 struct sim_scenario {
     const char *name;
     const char *provider;    /* a dialect that speaks OpenAI's headers, or "generic" */
+    const char *model;       /* NULL: one that no table knows */
     const char *config_json; /* what the client knows; NULL: nothing */
     uint64_t seed;
     uint64_t rpm, tpm; /* 0: not limited */
