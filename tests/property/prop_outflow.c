@@ -240,9 +240,12 @@ static void give_up(struct run *run)
 {
     uint64_t cost = run->last_cost, used = roll(&run->t, 2) ? 0 : roll(&run->t, cost + 1);
     uint64_t before = run->limiter.word[0];
-    rl_time at = run->last_at - (run->last_at > 9 && roll(&run->t, 4) == 0 ? roll(&run->t, 9) : 0);
-    int is_last = was_last(run, cost, at);
+    rl_time at = run->last_at + (roll(&run->t, 4) == 0 ? 1 + roll(&run->t, 9) : 0);
+    int is_last;
 
+    if (at > 9 && roll(&run->t, 4) == 0)
+        at -= roll(&run->t, 9);
+    is_last = was_last(run, cost, at);
     if (cost == 0 || used == cost || !run->is_exact)
         return;
     if (used == 0 && at == run->t.now && roll(&run->t, 2))
@@ -263,7 +266,10 @@ static void charge(struct run *run)
 
     if (run->model.empty - now > 4 * run->model.burst * run->model.period)
         return; /* saturation has its own test */
-    rl_limiter_charge(&run->limiter, units, run->t.now);
+    if (roll(&run->t, 2))
+        rl_limiter_charge(&run->limiter, units, run->t.now);
+    else /* it was more than was taken */
+        rl_limiter_settle(&run->limiter, 2, 2 + units, run->t.now, run->t.now);
     if (run->model.empty < now)
         run->model.empty = now;
     run->model.empty += (exact)units * run->model.period;

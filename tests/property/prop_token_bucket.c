@@ -5,6 +5,7 @@
  * replays a run.
  */
 #include "exact_bucket.h"
+#include "limiter/prepared.h"
 #include "vclock.h"
 
 #include <llmrl/limiter.h>
@@ -285,6 +286,35 @@ static void compare(struct run *run, uint64_t cost, rl_status got)
     run->seen[SAW_ROUNDING]++;
 }
 
+/* Asked in two steps, it says the same, and does the same. */
+static void check_prepared(struct run *run, uint64_t cost, rl_status want, rl_time want_at)
+{
+    struct rl__prepared prepared = { 0, 0, 0 };
+    rl_limiter copy = run->limiter, other = run->limiter;
+    rl_time retry_at = want_at;
+    enum rl__prepare got = rl__limiter_prepare(&copy, cost, run->now, &prepared, &retry_at);
+
+    LAW(run, memcmp(&copy, &run->limiter, sizeof copy) == 0, "preparing writes nothing");
+    if ((exact)cost > run->model.burst || copy.algorithm != &rl__token_bucket) {
+        LAW(run, got == RL__NOT_PREPARED, "the long way for all others");
+        return;
+    }
+    LAW(run, got == (want == RL_OK ? RL__PREPARED : RL__PREPARED_WAIT), "prepared as peeked");
+    LAW(run, retry_at == want_at, "and for when");
+    if (got != RL__PREPARED)
+        return;
+    LAW(run, rl__limiter_take_prepared(&copy, &prepared), "nobody was faster");
+    (void)rl_limiter_take(&other, cost, run->now, NULL);
+    LAW(run, memcmp(&copy, &other, sizeof copy) == 0, "what was prepared is taken");
+    LAW(run, !rl__limiter_take_prepared(&copy, &prepared), "and only once");
+    copy = run->limiter;
+    copy.revision += 2;
+    LAW(run, !rl__limiter_take_prepared(&copy, &prepared), "and not after a change");
+    copy.revision--;
+    LAW(run, rl__limiter_prepare(&copy, cost, run->now, &prepared, &retry_at) == RL__NOT_PREPARED,
+        "nor during one");
+}
+
 static void decide(struct run *run)
 {
     uint64_t cost = draw_cost(run);
@@ -293,6 +323,8 @@ static void decide(struct run *run)
     rl_status peeked = rl_limiter_peek(&run->limiter, cost, run->now, &peeked_at), got;
 
     LAW(run, memcmp(&before, &run->limiter, sizeof before) == 0, "peek writes nothing");
+    if (cost > 0)
+        check_prepared(run, cost, peeked, peeked_at);
     got = rl_limiter_take(&run->limiter, cost, run->now, &retry_at);
     LAW(run, peeked == got && peeked_at == retry_at, "peek says what take does");
     compare(run, cost, got);
@@ -320,6 +352,8 @@ static void check_snapshot(struct run *run)
 
     rl_limiter_snapshot(&run->limiter, run->now, &now);
     LAW(run, (exact)now.remaining * run->model.period <= level, "not more is shown than is there");
+    LAW(run, rl__limiter_remaining(&run->limiter, run->now) == now.remaining,
+        "nor by the short way");
     LAW(run, level - (exact)now.remaining * run->model.period < run->model.period + run->off,
         "nor a unit less");
     if (now.remaining > 0)

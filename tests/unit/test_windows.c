@@ -366,6 +366,39 @@ static void the_outflow_is_constant(void **ctx)
     assert_true(rl_limiter_when(&limiter, 1, NOW) == NOW + 4 * gap); /* nobody moves up */
 }
 
+/* At the beginning of time, and where ticks are no even part of a nanosecond or last for days. */
+static void the_last_departure_is_undone_anywhere(void **ctx)
+{
+    rl_limit limit = limit_of("leaky_bucket", 11, RL_MINUTE);
+    rl_limiter limiter = started(&limit, 0);
+    rl_time first = 1, second;
+
+    (void)ctx;
+    for (rl_time now = 0; now <= NOW; now += NOW) {
+        assert_int_equal(rl_limiter_take(&limiter, 2, now, NULL), RL_OK);
+        rl_limiter_settle(&limiter, 2, 0, now, now);
+        assert_int_equal(rl_limiter_take(&limiter, 2, now + 1, NULL), RL_OK); /* but for a tick */
+        assert_int_equal(rl_limiter_take(&limiter, 2, now + 1, NULL), RL_WAIT);
+    }
+    limit = limit_of("leaky_bucket", 10, RL_SECOND);
+    limiter = started(&limit, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 0, NULL), RL_OK);
+    rl_limiter_settle(&limiter, 5, 0, 0, 0); /* never taken */
+    assert_int_equal(rl_limiter_take(&limiter, 1, RL_SECOND / 10 - 1, NULL), RL_WAIT);
+    assert_int_equal(rl_limiter_peek(&limiter, 1, RL_SECOND / 10, NULL), RL_OK);
+    rl_limiter_give_back(&limiter, 1, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 0, NULL), RL_OK);
+    limit = limit_of("leaky_bucket", 8, 3650 * RL_DAY - 1); /* a tick is about four days */
+    limit.burst = RL_AMOUNT_MAX;
+    limiter = started(&limit, NOW);
+    assert_int_equal(
+        limiter.algorithm->reserve(&limiter.plan, limiter.outside, 1, NOW, RL_NEVER, &first),
+        RL_OK);
+    assert_true(first == NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &second), RL_OK);
+    assert_true(second - first >= limit.period / 8);
+}
+
 static void limiters_start_as_full_as_asked(void **ctx)
 {
     static const char *const name[] = { "token_bucket", "leaky_meter",    "leaky_bucket",
@@ -531,6 +564,22 @@ static void sums_saturate(void **ctx)
         }
 }
 
+/* Of 2048 windows of 2^53 units each, and after. */
+static void a_long_rest_pays_all_debt(void **ctx)
+{
+    (void)ctx;
+    for (uint64_t align = RL_ALIGN_EPOCH; align <= RL_ALIGN_FIRST; align++)
+        for (rl_duration rest = 2040; rest < 2060; rest++) {
+            rl_limit limit = limit_of("fixed_window", RL_AMOUNT_MAX, 1);
+            rl_limiter limiter;
+
+            limit.align = align;
+            limiter = started(&limit, NOW);
+            rl_limiter_charge(&limiter, 2 * RL_AMOUNT_MAX, NOW);
+            assert_int_equal(remaining(&limiter, NOW + rest), (int64_t)RL_AMOUNT_MAX);
+        }
+}
+
 /* What would be back after the last moment is never back. */
 static void time_has_an_end(void **ctx)
 {
@@ -615,10 +664,12 @@ int main(void)
         cmocka_unit_test(concurrency_comes_back_by_release_only),
         cmocka_unit_test(concurrency_is_counted_to_the_end),
         cmocka_unit_test(the_outflow_is_constant),
+        cmocka_unit_test(the_last_departure_is_undone_anywhere),
         cmocka_unit_test(limiters_start_as_full_as_asked),
         cmocka_unit_test(a_change_carries_units_or_the_share),
         cmocka_unit_test(ten_years_bring_no_drift),
         cmocka_unit_test(sums_saturate),
+        cmocka_unit_test(a_long_rest_pays_all_debt),
         cmocka_unit_test(time_has_an_end),
         cmocka_unit_test(limits_go_to_their_ends),
     };
