@@ -101,6 +101,9 @@ static void a_wrong_limit_is_named(void **ctx)
           0, 0, 1, RL_E_INVALID },
         { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 1, 0, 0, 0, 0, 0,
           0, RL_E_INVALID },
+        { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 256, 0, 0, 0, 0,
+          0, 0, RL_E_INVALID },
+        { "sliding_window", NULL, "", 5, RL_DAY, 0, 255, 0, 0, 0, 0, 0, 0, RL_OK },
         { "sliding_counter", NULL, "parts is more than 510", 5, RL_DAY, 0, 511, 0, 0, 0, 0, 0, 0,
           RL_E_INVALID },
         { "sliding_window", NULL, "the state is more than RL_STATE_WORDS_MAX words", 5, RL_DAY, 0,
@@ -549,7 +552,9 @@ static void sums_saturate(void **ctx)
             rl_time retry_at = 1;
 
             limit.align = row[i].align;
+            limit.parts = i == 2 ? 2 : 0; /* so that entries of the log become one */
             limiter = started(&limit, NOW);
+            rl_limiter_charge(&limiter, 5, NOW - later);
             rl_limiter_charge(&limiter, UINT64_MAX, NOW);
             rl_limiter_charge(&limiter, 5, NOW + later);
             rl_limiter_charge(&limiter, 5, NOW + later);
@@ -578,6 +583,50 @@ static void a_long_rest_pays_all_debt(void **ctx)
             rl_limiter_charge(&limiter, 2 * RL_AMOUNT_MAX, NOW);
             assert_int_equal(remaining(&limiter, NOW + rest), (int64_t)RL_AMOUNT_MAX);
         }
+}
+
+/* Debt that outlasts time, and a window that is shorter or longer than what is left of it. */
+static void first_windows_end_with_time(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 5, 7);
+    rl_time retry_at = 1, end = UINT64_MAX;
+    rl_limiter limiter;
+
+    (void)ctx;
+    limit.align = RL_ALIGN_FIRST;
+    limiter = started(&limit, end - 20);
+    rl_limiter_charge(&limiter, 50, end - 20);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 20, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 1, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    limit.period = 3650 * RL_DAY;
+    limiter = started(&limit, 0);
+    rl_limiter_charge(&limiter, 5000, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 1, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    rl_limiter_charge(&limiter, RL_AMOUNT_MAX, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 0, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    limiter = started(&limit, 0);
+    rl_limiter_set_level(&limiter, -5000, 1);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 1, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    for (rl_duration period = 5; period <= 50; period += 45) { /* shorter, and longer */
+        limit.period = 9;
+        limiter = started(&limit, end - 12);
+        assert_int_equal(rl_limiter_take(&limiter, 5, end - 12, NULL), RL_OK);
+        limit.period = period;
+        assert_int_equal(rl_limiter_change(&limiter, &limit, end - 4), RL_OK);
+        assert_int_equal(rl_limiter_take(&limiter, 1, end - 4, &retry_at), RL_WAIT);
+        assert_true(retry_at == (period < 9 ? end - 3 : RL_NEVER));
+    }
+    limit.period = 100; /* a level set for a moment within the first period */
+    limiter = started(&limit, 0);
+    rl_limiter_set_level(&limiter, 3, 50);
+    assert_int_equal(remaining(&limiter, 10), -2);
+    rl_limiter_settle(&limiter, 2, 0, 5, 10);
+    assert_int_equal(remaining(&limiter, 10), 0);
 }
 
 /* What would be back after the last moment is never back. */
@@ -670,6 +719,7 @@ int main(void)
         cmocka_unit_test(ten_years_bring_no_drift),
         cmocka_unit_test(sums_saturate),
         cmocka_unit_test(a_long_rest_pays_all_debt),
+        cmocka_unit_test(first_windows_end_with_time),
         cmocka_unit_test(time_has_an_end),
         cmocka_unit_test(limits_go_to_their_ends),
     };
