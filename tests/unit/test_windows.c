@@ -629,6 +629,34 @@ static void first_windows_end_with_time(void **ctx)
     assert_int_equal(remaining(&limiter, 10), 0);
 }
 
+/* Entries whose end moves before the first moment, or behind the last one. */
+static void a_log_ends_with_time(void **ctx)
+{
+    rl_limit limit = limit_of("sliding_window", 5, 100);
+    rl_limiter limiter = started(&limit, 0);
+    rl_time end = UINT64_MAX, retry_at = 1;
+    rl_level level;
+
+    (void)ctx;
+    rl_limiter_snapshot(&limiter, 0, &level);
+    assert_true(level.full_in == 0);
+    rl_limiter_set_level(&limiter, 2, 10);
+    limit.period = 5;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, 0), RL_OK);
+    assert_int_equal(remaining(&limiter, 20), 5);
+    limiter = started(&limit, end - 3);
+    assert_int_equal(rl_limiter_take(&limiter, 5, end - 3, NULL), RL_OK);
+    limit.period = 40;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, end - 2), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 2, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    rl_limiter_settle(&limiter, 5, 3, end - 3, end - 2);
+    assert_int_equal(remaining(&limiter, end - 2), 2);
+    rl_limiter_set_level(&limiter, 1, end - 2);
+    assert_int_equal(rl_limiter_take(&limiter, 2, end - 2, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+}
+
 /* What would be back after the last moment is never back. */
 static void time_has_an_end(void **ctx)
 {
@@ -720,6 +748,7 @@ int main(void)
         cmocka_unit_test(sums_saturate),
         cmocka_unit_test(a_long_rest_pays_all_debt),
         cmocka_unit_test(first_windows_end_with_time),
+        cmocka_unit_test(a_log_ends_with_time),
         cmocka_unit_test(time_has_an_end),
         cmocka_unit_test(limits_go_to_their_ends),
     };
