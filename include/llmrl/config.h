@@ -59,6 +59,8 @@
  *   oversize       what is larger than the whole amount is "refuse"d for ever, or may "borrow": it
  *                  waits until all is there and goes into debt
  *   unknown_usage  tokens that an answer does not tell count "as_reserved" or "as_nothing"
+ *   headroom       { "high": 0.1, "normal": 0.2 }: shares of what the limit holds when it is full
+ *                  that only requests of that priority or a higher one may use
  *   charge         { "reserve": { "input_tokens": 1, "output_tokens": 1 }, "settle": {
  *                  "input_tokens": 1, "cached_input_tokens": -1, "output_tokens": 5 } }: whole
  *                  numbers by which the amounts are multiplied and added up ("largest": true: the

@@ -157,6 +157,14 @@ static rl_status read_place(const rl_context *rl, const rl_request *request, str
     return RL_OK;
 }
 
+/* What is set aside, is set aside for classes. */
+static uint64_t class_of(uint64_t level)
+{
+    uint64_t own = level == 0 ? RL_PRIORITY_NORMAL : level;
+
+    return own <= RL_PRIORITY_HIGH ? 0 : own <= RL_PRIORITY_NORMAL ? 1 : 2;
+}
+
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask)
 {
@@ -178,6 +186,7 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
     if ((st = read_place(rl, &own, ask)) != RL_OK)
         return st;
     ask->cost = cost_of(ask->traits, ask->lane, &own);
+    ask->cost.class = class_of(ask->level);
     ask->cost.amount[RL_IMAGES] = own.images;
     ask->cost.amount[RL_MONEY] = own.nano_dollars;
     read_times(rl, &own, started, now, ask);

@@ -562,18 +562,65 @@ static rl_status read_unknown(struct rl__reader *reader, const cJSON *value, voi
                           &((struct element *)target)->setting->rule.unknown_is_no);
 }
 
+static rl_status read_share(struct rl__reader *reader, const cJSON *value, uint16_t *out)
+{
+    double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
+
+    if (!(number >= 0 && number <= 0.9))
+        return rl__reader_fail(reader, "must be a number between 0 and 0.9");
+    *out = (uint16_t)(number * 1024);
+    return RL_OK;
+}
+
+static rl_status read_for_high(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_share(reader, value, &((struct rl__rule *)target)->leave[0]);
+}
+
+static rl_status read_for_normal(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return read_share(reader, value, &((struct rl__rule *)target)->leave[1]);
+}
+
+static const struct rl__key headroom_keys[] = { { "high", read_for_high },
+                                                { "normal", read_for_normal },
+                                                { NULL, NULL } };
+
+/* Low leaves what is set aside for both others. */
+static rl_status read_headroom(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct rl__rule *rule = &((struct element *)target)->setting->rule;
+    rl_status st = rl__read_object(reader, value, headroom_keys, rule);
+
+    if (st != RL_OK)
+        return st;
+    rule->leave[1] = (uint16_t)(rule->leave[1] + rule->leave[0]);
+    if (rule->leave[1] > 922)
+        return rl__reader_fail(reader, "more than 0.9 of the limit is set aside");
+    return RL_OK;
+}
+
 static rl_status read_charge(struct rl__reader *reader, const cJSON *value, void *target)
 {
     return rl__read_charge(reader, value, &((struct element *)target)->setting->rule);
 }
 
-static const struct rl__key element_keys[] = {
-    { "dimension", read_dimension },   { "amount", read_amount }, { "period", read_period },
-    { "algorithm", read_algorithm },   { "burst", read_burst },   { "parts", read_parts },
-    { "start", read_start },           { "align", read_align },   { "zone", read_limit_zone },
-    { "day_start", read_day_start },   { "mode", read_mode },     { "oversize", read_oversize },
-    { "unknown_usage", read_unknown }, { "charge", read_charge }, { NULL, NULL }
-};
+static const struct rl__key element_keys[] = { { "dimension", read_dimension },
+                                               { "amount", read_amount },
+                                               { "period", read_period },
+                                               { "algorithm", read_algorithm },
+                                               { "burst", read_burst },
+                                               { "parts", read_parts },
+                                               { "start", read_start },
+                                               { "align", read_align },
+                                               { "zone", read_limit_zone },
+                                               { "day_start", read_day_start },
+                                               { "mode", read_mode },
+                                               { "oversize", read_oversize },
+                                               { "unknown_usage", read_unknown },
+                                               { "charge", read_charge },
+                                               { "headroom", read_headroom },
+                                               { NULL, NULL } };
 
 static rl_status read_amount_in_place(struct rl__reader *reader, struct element *e)
 {

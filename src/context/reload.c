@@ -63,7 +63,8 @@ static rl_status stage(struct reload *r, const struct change *like, struct chang
 static int same_rule(const struct rl__rule *a, const struct rl__rule *b)
 {
     return a->dimension == b->dimension && a->shadow == b->shadow && a->borrow == b->borrow &&
-           a->unknown_is_no == b->unknown_is_no && a->weighed == b->weighed &&
+           a->unknown_is_no == b->unknown_is_no && a->leave[0] == b->leave[0] &&
+           a->leave[1] == b->leave[1] && a->weighed == b->weighed &&
            memcmp(&a->reserve, &b->reserve, sizeof a->reserve) == 0 &&
            memcmp(&a->settle, &b->settle, sizeof a->settle) == 0;
 }

@@ -78,11 +78,16 @@ struct trial {
     uint8_t ready[PREPARED];
 };
 
-static rl_status ask_limiter(struct rl__entry *entry, uint64_t amount, rl_time now,
-                             struct trial *trial, size_t index, rl_time *retry_at)
+/* What is set aside for higher classes must stay, as far as nobody takes at the same moment. */
+static rl_status ask_limiter(struct rl__entry *entry, const struct rl__cost *cost, uint64_t amount,
+                             rl_time now, struct trial *trial, size_t index, rl_time *retry_at)
 {
     enum rl__prepare answer = RL__NOT_PREPARED;
+    uint64_t leave =
+        rl__rule_leave(&entry->rule, cost, amount, rl__load(&entry->limiter.plan.word[2]));
 
+    if (leave > 0)
+        return rl_limiter_peek(&entry->limiter, at_once(entry, amount) + leave, now, retry_at);
     if (index < PREPARED) {
         answer = rl__limiter_prepare(&entry->limiter, amount, now, &trial->of[index], retry_at);
         trial->ready[index] = answer == RL__PREPARED;
@@ -112,7 +117,7 @@ static rl_status ask_scope(struct rl__scope *scope, size_t count, const struct r
             continue;
         if (rank != NULL)
             ask_queue(entry, scope, rank, refusal);
-        st = ask_limiter(entry, amount, now, trial, index, &retry_at);
+        st = ask_limiter(entry, cost, amount, now, trial, index, &retry_at);
         if (st == RL_E_TOO_LARGE) {
             note_hopeless(refusal, scope, entry);
             return st;

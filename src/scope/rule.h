@@ -22,6 +22,7 @@ struct rl__cost {
     uint64_t amount[RL__AMOUNTS];
     uint64_t input_ratio;  /* what the estimate of the input was multiplied by, in 1/128 */
     uint64_t output_share; /* of the declared maximum that was reserved, in 1/64 */
+    uint64_t class;        /* of priority: 0 high, 1 normal, 2 low */
     uint64_t unknown;      /* bit n: amount n was not reported, and stands as it was reserved */
 };
 
@@ -36,8 +37,26 @@ struct rl__rule {
     uint8_t borrow; /* what is larger than the whole limit waits for full and goes into debt */
     uint8_t unknown_is_no; /* what was not reported counts as not used; else as reserved */
     uint8_t weighed;       /* by the weights below; else by the provider's own rule */
+    /* What a request of class 1, 2 must leave of a full limiter, in 1/1024. */
+    uint16_t leave[2];
     struct rl__weights reserve, settle;
 };
+
+/* Units that have to be there beside what such a request takes; `full` is what a rested limiter
+ * gives at once. Never so much that it could never be. */
+static inline uint64_t rl__rule_leave(const struct rl__rule *rule, const struct rl__cost *cost,
+                                      uint64_t amount, uint64_t full)
+{
+    uint64_t leave;
+
+    if (cost->class == 0 || rule->leave[cost->class - 1] == 0)
+        return 0;
+    leave = full / 1024 * rule->leave[cost->class - 1] +
+            full % 1024 * rule->leave[cost->class - 1] / 1024;
+    if (amount >= full)
+        return 0;
+    return leave <= full - amount ? leave : full - amount;
+}
 
 /* What this limit counts of a reservation, and of what was used in the end. At most RL_AMOUNT_MAX.
  */

@@ -158,6 +158,21 @@ void rl__tenant_let_go(struct rl__held_tenant *held)
     held->shard = NULL;
 }
 
+/* Whether, on a copy, so much could be taken that what is set aside for higher classes stays. */
+static rl_status leaves_enough(const struct rl__tier_limit *limit, const uint64_t *word,
+                               const struct rl__cost *cost, uint64_t amount, rl_time now,
+                               rl_time *retry_at)
+{
+    uint64_t leave =
+        rl__rule_leave(&limit->rule, cost, amount, limit->made.plan.word[2]); /* the burst */
+    uint64_t copy[RL__TENANT_WORDS_MAX];
+
+    if (leave == 0 || limit->rule.shadow)
+        return RL_OK;
+    memcpy(copy, word, limit->made.words * sizeof copy[0]);
+    return limit->made.algorithm->take(&limit->made.plan, copy, amount + leave, now, retry_at);
+}
+
 static rl_status take_one(const struct rl__tier_limit *limit, uint64_t *word, uint64_t amount,
                           rl_time now, rl_time *retry_at)
 {
@@ -187,9 +202,12 @@ rl_status rl__tenant_take(struct rl__held_tenant *held, const struct rl__cost *c
     *retry_at = 0;
     for (size_t i = 0; i < held->tier->count; i++) {
         const struct rl__tier_limit *limit = &held->tier->limit[i];
+        uint64_t amount = rl__rule_reserve(&limit->rule, cost);
         rl_time then = RL_NEVER;
-        rl_status st = take_one(limit, &held->word[limit->first],
-                                rl__rule_reserve(&limit->rule, cost), now, &then);
+        rl_status st = leaves_enough(limit, &held->word[limit->first], cost, amount, now, &then);
+
+        if (st == RL_OK)
+            st = take_one(limit, &held->word[limit->first], amount, now, &then);
 
         if (st == RL_OK || (st == RL_WAIT && sum == RL_WAIT && then <= *retry_at))
             continue;

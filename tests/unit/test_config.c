@@ -188,6 +188,12 @@ static void each_mistake_names_its_place(void **state)
         { LIMIT(DAY ", \"charge\": {\"reserve\": {\"output_token\": 1}}}"),
           "global.limits[0].charge.reserve.output_token: unknown key; did you mean "
           "\"output_tokens\"?" },
+        { LIMIT(DAY ", \"headroom\": {\"low\": 0.1}}"),
+          "global.limits[0].headroom.low: unknown key" },
+        { LIMIT(DAY ", \"headroom\": {\"high\": 1}}"),
+          "global.limits[0].headroom.high: must be a number between 0 and 0.9" },
+        { LIMIT(DAY ", \"headroom\": {\"high\": 0.5, \"normal\": 0.5}}"),
+          "global.limits[0].headroom: more than 0.9 of the limit is set aside" },
         { LIMIT(DAY "}, " DAY "}"),
           "global.limits[1]: there is another limit on tokens for the same period" },
         { "{\"estimates\": {\"quantile\": 1}}",

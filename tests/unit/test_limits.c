@@ -387,6 +387,33 @@ static void what_is_larger_than_a_limit_fails_or_borrows(void **state)
     rl_close(rl);
 }
 
+static void headroom_is_for_those_of_higher_priority(void **state)
+{
+    static const char *const json[] = {
+        "{\"global\": {\"limits\": [{\"dimension\": \"requests\", \"amount\": 100, \"period\": "
+        "\"day\", \"algorithm\": \"fixed_window\", \"headroom\": {\"high\": 0.25, \"normal\": "
+        "0.25}}]}}",
+        "{\"users\": {\"default\": {\"limits\": [{\"dimension\": \"requests\", \"amount\": 100, "
+        "\"period\": \"day\", \"algorithm\": \"token_bucket\", \"headroom\": {\"high\": 0.25, "
+        "\"normal\": 0.25}}]}}}"
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        rl_context *rl = open_with(json[i], NULL);
+        rl_request request = ask("m");
+
+        request.user = "u";
+        request.priority = RL_PRIORITY_LOW;
+        assert_int_equal(granted(rl, &request, 999), 50);
+        request.priority = 0; /* normal */
+        assert_int_equal(granted(rl, &request, 999), 25);
+        request.priority = RL_PRIORITY_HIGH;
+        assert_int_equal(granted(rl, &request, 999), 25);
+        rl_close(rl);
+    }
+}
+
 static void images_and_money_are_counted(void **state)
 {
     rl_context *rl = open_with("{\"providers\": {\"p\": {\"images_per_minute\": 600, "
@@ -450,6 +477,7 @@ int main(void)
         cmocka_unit_test(what_a_refusal_costs_is_the_dialects_to_say),
         cmocka_unit_test(a_shadow_measures_and_never_holds_back),
         cmocka_unit_test(what_is_larger_than_a_limit_fails_or_borrows),
+        cmocka_unit_test(headroom_is_for_those_of_higher_priority),
         cmocka_unit_test(images_and_money_are_counted),
         cmocka_unit_test(models_of_a_pattern_share_its_limits),
     };

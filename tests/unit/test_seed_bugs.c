@@ -13,7 +13,7 @@
  *     37 test_config: unknown keys, duplicates and contradictions are refused
  *     38 test_tiers: tables have dates and are starting values; answers go before
  *
- * Of parts that come later: 25 to 27 (Redis), 31 (routes), 32 to 34 (monitor).
+ * Of parts that come later: 25 to 27 (Redis), 31 (routes), 33 and 34 (monitor).
  */
 #include "vclock.h"
 
@@ -135,6 +135,36 @@ static void row_6_tables_are_bounded(void **state)
     assert_int_equal(st, RL_E_TABLE_FULL);
     request.provider = "p0"; /* who was there is served on */
     assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    rl_close(rl);
+}
+
+/* A provider's name is one word, whatever it holds, and what is counted of it is a number. */
+static void row_32_names_stay_whole(void **state)
+{
+    rl_context *rl = open_with("{\"providers\": {\"azure:eastus\": {\"tokens_per_day\": 100000}, "
+                               "\"azure:westus\": {\"tokens_per_day\": 200000}}}");
+    rl_limit_status status[4];
+    rl_request request = ask("azure:eastus");
+    rl_usage usage = { .has = 0 }; /* nothing was told */
+    rl_stats stats = { .size = sizeof stats };
+    size_t count = 4;
+    rl_permit permit;
+
+    (void)state;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_settle(rl, &permit, &usage), RL_OK);
+    request.provider = "azure:westus";
+    assert_int_equal(rl_limits_of(rl, &request, status, &count), RL_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(status[0].scope, "azure:westus");
+    assert_int_equal(status[0].level.remaining, 200000);
+    count = 4;
+    request.provider = "azure:eastus";
+    assert_int_equal(rl_limits_of(rl, &request, status, &count), RL_OK);
+    assert_int_equal(status[0].level.remaining, 100000 - 20);
+    assert_int_equal(rl_stats_get(rl, &stats), RL_OK);
+    assert_int_equal(stats.granted, 1);
+    assert_int_equal(stats.input_tokens + stats.output_tokens, 0);
     rl_close(rl);
 }
 
@@ -274,6 +304,7 @@ int main(void)
         cmocka_unit_test(row_1_nobody_is_locked_out_for_ever),
         cmocka_unit_test(row_3_unknown_amounts_are_assumed),
         cmocka_unit_test(row_6_tables_are_bounded),
+        cmocka_unit_test(row_32_names_stay_whole),
         cmocka_unit_test(row_10_full_use_is_not_punished),
         cmocka_unit_test(row_11_one_burst_of_refusals_is_one_cut),
         cmocka_unit_test(row_14_what_no_limit_holds_back_does_not_wait),
