@@ -10,7 +10,9 @@
  *         "openai": {
  *           "dialect": "openai",                   // default: the provider's name, else "generic"
  *           "requests_per_minute": 500, "tokens_per_minute": 60000, "daily_tokens": 10000000,
- *           "auto_detect": true,                   // learn limits from answers
+ *           "auto_detect": true,                   // find limits in answers
+ *           "respect_provider_limits": true,       // false: answers move no limit at all, but a
+ *                                                  // refusal still closes the gate
  *           "base_url": "https://api.openai.com", "api_key_env": "OPENAI_API_KEY",
            "tier": "tier-3",                      // built-in tables: see rl_table_find()
  *           "models": [ { "name": "gpt-4o-mini", "requests_per_minute": 200 },

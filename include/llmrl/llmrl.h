@@ -48,6 +48,30 @@ typedef struct rl_context rl_context;
  */
 typedef uint64_t rl_token_counter(void *user, const char *model, const char *text, size_t length);
 
+/** What an answer changed. */
+typedef enum rl_event_kind {
+    RL_EVENT_LIMIT_DETECTED = 1, /* a limit that nobody had named */
+    RL_EVENT_LIMIT_CHANGED,      /* the provider's number is another now */
+    RL_EVENT_LIMIT_SLOWED,   /* refused although our books said yes: a share of it is given up */
+    RL_EVENT_LIMIT_RESTORED, /* some of that share is back */
+    RL_EVENT_GATE_CLOSED     /* nothing leaves until `until` */
+} rl_event_kind;
+
+/** One event. The pointers are borrowed for the call. */
+typedef struct rl_event {
+    size_t size;        /* sizeof(rl_event), of the library */
+    const char *name;   /* "rate_limit_detected", "rate_limit_changed", "rate_limit_slowed",
+                         * "rate_limit_restored", "gate_closed" */
+    const char *scope;  /* "openai", "openai/gpt-4o-mini" */
+    const char *why;    /* one sentence */
+    uint32_t kind;      /* an rl_event_kind */
+    uint32_t dimension; /* an rl_dimension; of a gate: RL_REQUESTS */
+    uint64_t before;    /* units per period; 0: there was none */
+    uint64_t limit;     /* now; of one that is slowed or restored: the pace, in units per period */
+    rl_duration period;
+    rl_time until; /* of a gate; else 0 */
+} rl_event;
+
 /** Everything has a default; zero means the default. */
 typedef struct rl_options {
     size_t size;             /* set by RL_OPTIONS_INIT */
@@ -67,6 +91,10 @@ typedef struct rl_options {
     void *classify_user;            /* borrowed until rl_close() */
     rl_token_counter *count_tokens; /* a tokenizer of your own; NULL: estimates */
     void *count_tokens_user;        /* handed to it; must live as long as the context */
+    /* Called for what answers change, on the thread that brought the answer, with no lock held; it
+     * may call the library, but for rl_close(). NULL: nobody wants to know. */
+    void (*on_event)(void *user, const rl_event *event);
+    void *event_user;
 } rl_options;
 
 static inline rl_options rl_options_init_(void)

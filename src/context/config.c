@@ -154,11 +154,19 @@ static rl_status read_provider_breaker(struct rl__reader *reader, const cJSON *v
     return rl__read_breaker(reader, value, &into->provider->breaker);
 }
 
+static rl_status read_respect(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    struct provider_target *into = target;
+
+    return rl__read_flag(reader, value, &into->provider->respect_limits);
+}
+
 static const struct rl__key provider_keys[] = { { "circuit_breaker", read_provider_breaker },
                                                 { "dialect", read_dialect },
                                                 { "base_url", read_base_url },
                                                 { "api_key_env", read_api_key_env },
                                                 { "auto_detect", read_auto_detect },
+                                                { "respect_provider_limits", read_respect },
                                                 { "models", read_models },
                                                 { "tier", read_tier },
                                                 { "unknown", read_unknown },
@@ -175,6 +183,7 @@ static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
     if (provider == NULL)
         return RL_E_NOMEM;
     provider->auto_detect = 1;
+    provider->respect_limits = 1;
     provider->next = config->providers;
     config->providers = provider;
     target.limits.limits = &provider->limits;

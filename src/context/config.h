@@ -41,7 +41,7 @@ struct rl__provider_settings {
     char *dialect; /* NULL: by the provider's name */
     char *base_url, *api_key_env;
     char *tier; /* whose built-in tables bind; NULL: none do */
-    int auto_detect;
+    int auto_detect, respect_limits;
     struct rl__breaker_settings breaker; /* else that of the whole file */
     struct rl__limits unknown;           /* what tables do not count for */
     struct rl__limits limits;

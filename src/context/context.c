@@ -66,6 +66,8 @@ static rl_status start(rl_context *rl, const rl_options *options)
     if ((st = rl__registry_init(&rl->registry, &rl->env)) != RL_OK)
         return st;
     rl->registry_ready = 1;
+    rl->on_event = options->on_event;
+    rl->event_user = options->event_user;
     rl->registry.furnish_provider = rl__furnish_provider;
     rl->registry.furnish_lane = rl__furnish_lane;
     rl->registry.user = rl;

@@ -42,6 +42,8 @@ struct rl_context {
     struct rl__config *config;  /* in force: rl__settings(). Older ones behind it, until the end */
     struct rl__mutex reloading; /* one change of the configuration at a time */
     struct rl__registry registry;
+    void (*on_event)(void *user, const rl_event *event); /* NULL: none */
+    void *event_user;
     uint64_t (*classify)(void *user, const rl_retry_result *result, uint64_t action);
     void *classify_user;
     rl_retry_budget retry_budget; /* asked if the settings say so */
@@ -120,6 +122,7 @@ rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *resp
 /* ---- options.c ---- */
 const struct rl__traits *rl__provider_traits(const struct rl__provider *provider);
 int rl__provider_auto_detect(const struct rl__provider *provider);
+int rl__provider_respects(const struct rl__provider *provider); /* what answers say of limits */
 rl_status rl__furnish_provider(void *user, struct rl__provider *provider);
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model);

@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/sized.h"
+#include "context/events.h"
 #include "flow/verdict.h"
 #include "provider/calibration.h"
 #include "provider/learn.h"
@@ -29,6 +30,7 @@ struct observation {
     uint64_t learned;
     uint64_t streak;
     rl_time opens; /* until when the gate was closed; 0: it was not */
+    struct rl__changes changes;
 };
 
 /* What we would wait if nothing was said; 0: the hint will do, or nothing is needed. */
@@ -81,6 +83,11 @@ static void report(const struct observation *o)
         rl__log(&o->rl->env, RL_LOG_WARNING, "%s: %s, closed for %llu ms", scope,
                 o->answer->outcome == RL_OUTCOME_RATE_LIMITED ? "refused" : "overloaded",
                 (unsigned long long)((o->opens - o->now) / RL_MILLISECOND));
+    if (o->rl->on_event == NULL)
+        return;
+    rl__events_tell(o->rl, &o->changes);
+    if (o->opens > o->now)
+        rl__events_tell_gate(o->rl, scope, o->answer, o->opens);
 }
 
 /* How ill the provider is, apart from any one request: a failure among successes is not the first
@@ -95,6 +102,23 @@ static uint64_t count_streak(const struct observation *o)
     if (outcome == RL_OUTCOME_OK)
         rl__store(&o->lane->failures, 0);
     return 0;
+}
+
+/* An answer moves limits, unless the user has forbidden that. */
+static void follow(struct observation *o, struct rl__lesson *lesson, int refused)
+{
+    struct rl__before before;
+
+    if (!rl__provider_respects(o->provider))
+        return;
+    if (o->rl->on_event != NULL)
+        rl__events_before(o->lane, &before);
+    if (refused)
+        rl__learn_refusal(o->lane, o->grant, o->answer, lesson, o->opens, o->now);
+    else
+        rl__learn_answer(o->lane, o->grant, o->answer, lesson, o->now);
+    if (o->rl->on_event != NULL)
+        rl__events_after(o->lane, &before, &o->changes);
 }
 
 /* The learning lock is held. */
@@ -113,9 +137,9 @@ static void learn(struct observation *o)
 
         close_gate(o, opens);
         if (refused)
-            rl__learn_refusal(o->lane, o->grant, o->answer, &lesson, opens, o->now);
+            follow(o, &lesson, 1);
     } else if (o->answer->outcome != RL_OUTCOME_TRANSPORT) {
-        rl__learn_answer(o->lane, o->grant, o->answer, &lesson, o->now);
+        follow(o, &lesson, 0);
     }
     if (o->answer->outcome == RL_OUTCOME_OK) {
         o->lane->bare_episodes = 0;

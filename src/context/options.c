@@ -208,6 +208,13 @@ const struct rl__traits *rl__provider_traits(const struct rl__provider *provider
     return provider->traits;
 }
 
+int rl__provider_respects(const struct rl__provider *provider)
+{
+    const struct rl__provider_settings *settings = settings_of(provider);
+
+    return settings == NULL || settings->respect_limits;
+}
+
 int rl__provider_auto_detect(const struct rl__provider *provider)
 {
     const struct rl__provider_settings *settings = settings_of(provider);
@@ -358,7 +365,7 @@ rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl_
         f = furnishing_of(rl, rl__provider_traits(provider), &choice.own->limits);
         st = add_limits(&node->scope, &f);
     }
-    if (st == RL_OK && !knows_limits(&node->lane))
+    if (st == RL_OK && rl__provider_respects(provider) && !knows_limits(&node->lane))
         guess(&node->lane, provider, model);
     return st;
 }

@@ -61,10 +61,13 @@ NO_PADDING(rl_options, OF(rl_options, size) + OF(rl_options, config_path) +
                            OF(rl_options, error) + OF(rl_options, error_size) +
                            OF(rl_options, algorithms) + OF(rl_options, classify) +
                            OF(rl_options, classify_user) + OF(rl_options, count_tokens) +
-                           OF(rl_options, count_tokens_user));
+                           OF(rl_options, count_tokens_user) + OF(rl_options, on_event) +
+                           OF(rl_options, event_user));
 NO_PADDING(rl_prompt_parts, OF(rl_prompt_parts, size) + OF(rl_prompt_parts, messages) +
                                 OF(rl_prompt_parts, tools) + OF(rl_prompt_parts, properties) +
                                 OF(rl_prompt_parts, enum_values));
+NO_PADDING(rl_event,
+           sizeof(size_t) + 3 * sizeof(char *) + 2 * sizeof(uint32_t) + 4 * sizeof(uint64_t));
 NO_PADDING(rl_request,
            OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
                OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +

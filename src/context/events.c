@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns events: what differs after an answer, in numbers and in a sentence. */
+#include "context/events.h"
+
+#include "base/arith.h"
+#include "base/text.h"
+
+#include <string.h>
+
+#define PACE_WHOLE 1000000
+
+static uint64_t amount_of(const struct rl__entry *entry)
+{
+    return rl__load(&entry->off) != 0 ? 0 : entry->limit.amount;
+}
+
+void rl__events_before(const struct rl__lane *lane, struct rl__before *before)
+{
+    memset(before->count, 0, sizeof before->count);
+    for (size_t s = RL__PROVIDER_SCOPE; s < RL__LANE_SCOPES; s++) {
+        if (lane->scope[s] == NULL)
+            continue;
+        before->count[s] = rl__scope_count(lane->scope[s]);
+        for (size_t i = 0; i < before->count[s]; i++) {
+            before->entry[s][i].amount = amount_of(lane->scope[s]->entry[i]);
+            before->entry[s][i].pace = lane->scope[s]->entry[i]->learned.pace;
+        }
+    }
+}
+
+static void add(struct rl__changes *changes, const struct rl__scope *scope,
+                const struct rl__entry *entry, uint32_t kind, uint64_t before, uint64_t after)
+{
+    if (changes->count == RL__CHANGES_MAX)
+        return;
+    changes->of[changes->count++] = (struct rl__change_seen){ .scope = scope->name,
+                                                              .kind = kind,
+                                                              .dimension = entry->rule.dimension,
+                                                              .before = before,
+                                                              .after = after,
+                                                              .period = entry->period };
+}
+
+static uint64_t paced(const struct rl__entry *entry, uint64_t pace)
+{
+    return rl__mul_div(amount_of(entry), pace, PACE_WHOLE);
+}
+
+static void compare(struct rl__changes *changes, const struct rl__scope *scope,
+                    const struct rl__entry *entry, uint64_t amount, uint64_t pace)
+{
+    uint64_t now = amount_of(entry), pace_now = entry->learned.pace;
+
+    if (now != amount)
+        add(changes, scope, entry, RL_EVENT_LIMIT_CHANGED, amount, now);
+    if (pace_now < pace)
+        add(changes, scope, entry, RL_EVENT_LIMIT_SLOWED, paced(entry, pace),
+            paced(entry, pace_now));
+    else if (pace_now > pace)
+        add(changes, scope, entry, RL_EVENT_LIMIT_RESTORED, paced(entry, pace),
+            paced(entry, pace_now));
+}
+
+void rl__events_after(const struct rl__lane *lane, const struct rl__before *before,
+                      struct rl__changes *changes)
+{
+    changes->count = 0;
+    for (size_t s = RL__PROVIDER_SCOPE; s < RL__LANE_SCOPES; s++)
+        for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
+            const struct rl__entry *entry = lane->scope[s]->entry[i];
+
+            if (i < before->count[s])
+                compare(changes, lane->scope[s], entry, before->entry[s][i].amount,
+                        before->entry[s][i].pace);
+            else
+                add(changes, lane->scope[s], entry, RL_EVENT_LIMIT_DETECTED, 0, amount_of(entry));
+        }
+}
+
+/* ---- telling ---- */
+
+static const char *name_of(uint32_t kind)
+{
+    static const char *const name[] = { "",
+                                        "rate_limit_detected",
+                                        "rate_limit_changed",
+                                        "rate_limit_slowed",
+                                        "rate_limit_restored",
+                                        "gate_closed" };
+    return name[kind];
+}
+
+static const char *reason_of(uint32_t kind)
+{
+    static const char *const reason[] = { "",
+                                          "an answer names it",
+                                          "an answer names another number",
+                                          "a refusal came although our books said yes",
+                                          "there has been no refusal for a while",
+                                          "" };
+    return reason[kind];
+}
+
+static void explain(const struct rl__change_seen *change, char *why, size_t size)
+{
+    struct rl__text text = rl__text_on(why, size);
+    const char *dimension = rl_dimension_name((rl_dimension)change->dimension);
+
+    rl__text_add(&text, "%llu %s per ", (unsigned long long)change->after, dimension);
+    rl__text_add_duration(&text, change->period);
+    if (change->before > 0)
+        rl__text_add(&text, " instead of %llu", (unsigned long long)change->before);
+    rl__text_add(&text, ": %s", reason_of(change->kind));
+}
+
+static void tell(const rl_context *rl, const rl_event *event)
+{
+    rl->on_event(rl->event_user, event);
+}
+
+void rl__events_tell(const rl_context *rl, const struct rl__changes *changes)
+{
+    char why[256];
+
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct rl__change_seen *change = &changes->of[i];
+        rl_event event = { .size = sizeof event, .scope = change->scope, .why = why };
+
+        explain(change, why, sizeof why);
+        event.name = name_of(change->kind);
+        event.kind = change->kind;
+        event.dimension = change->dimension;
+        event.before = change->before;
+        event.limit = change->after;
+        event.period = change->period;
+        tell(rl, &event);
+    }
+}
+
+void rl__events_tell_gate(const rl_context *rl, const char *scope, const rl_answer *answer,
+                          rl_time until)
+{
+    rl_event event = { .size = sizeof event, .scope = scope, .kind = RL_EVENT_GATE_CLOSED };
+    char why[256];
+    struct rl__text text = rl__text_on(why, sizeof why);
+
+    rl__text_add(&text, "the provider %s",
+                 answer->outcome == RL_OUTCOME_RATE_LIMITED ? "refused" : "is overloaded");
+    rl__text_add(&text, "%s",
+                 answer->retry_after != RL_NEVER ? ", and said until when" : ", and said no time");
+    event.name = name_of(RL_EVENT_GATE_CLOSED);
+    event.why = why;
+    event.until = until;
+    tell(rl, &event);
+}
