@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file queue.h
- * The event-driven front, for programs with a loop of their own: submit, ask when to come back,
- * dispatch. It shares one queue, and one order, with the blocking calls.
+ * The event-driven front, for programs with a loop of their own: submit, wait until there is
+ * something to do, dispatch. It shares one queue, and one order, with the blocking calls.
  *
  *     rl_attempt_submit(rl, &request, &attempt, on_ready, self);
  *     ...
- *     rl_time next = rl_next_wakeup(rl);     // sleep in your loop until then, or until something
- * happens rl_dispatch(rl);                       // calls on_ready() for all that may leave now
+ *     in the loop: until rl_wait_fd(rl) is readable, or until rl_next_wakeup(rl), or until
+ *     something happens, then
+ *     rl_dispatch(rl);          calls on_ready() for all that may leave now
  */
 #ifndef LLMRL_QUEUE_H
 #define LLMRL_QUEUE_H
@@ -31,7 +32,8 @@ typedef void (*rl_attempt_fn)(rl_attempt *attempt, int ready, void *user);
  * @param attempt  yours; must stay where it is until `fn` was called.
  * @retval RL_OK    queued (or ready): `fn` will be called exactly once.
  * @retval another  it is over; `fn` will not be called; attempt->status has the same value.
- * Threads: any.  Blocks: no.  Allocates: one small record.  Since: 0.1.
+ * Threads: any.  Blocks: no.  Allocates: one small record, and some for a user of whom nobody waits
+ * yet.  Since: 0.1.
  */
 RL_API rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attempt *attempt,
                                    rl_attempt_fn fn, void *user);

@@ -382,9 +382,11 @@ void rl__poke(rl_context *rl, struct rl__lane *lane, const uint64_t tenant[RL__T
 
 void rl__poke_all(rl_context *rl)
 {
+    rl_time now = rl__now(&rl->env);
+
     rl__lock(&rl->lock);
-    (void)finish_all(rl, rl__queue_change(&rl->locked.queue, &rl__settings(rl)->queue),
-                     rl__now(&rl->env)); /* nobody asks how many */
+    (void)finish_all(rl, rl__queue_change(&rl->locked.queue, &rl__settings(rl)->queue, now),
+                     now); /* nobody asks how many */
     rl__queue_poke(&rl->locked.queue);
     poked(rl);
 }

@@ -347,7 +347,8 @@ rl_status rl__queue_make_room(struct rl__queue *queue, struct rl__waiter *waiter
 }
 
 /* What was served, and how long who has waited, counts from here. */
-struct rl__waiter *rl__queue_change(struct rl__queue *queue, const struct rl__queue_rules *rules)
+struct rl__waiter *rl__queue_change(struct rl__queue *queue, const struct rl__queue_rules *rules,
+                                    rl_time now)
 {
     struct done_list failed = { NULL, &failed.first };
     struct rl__waiter *waiter;
@@ -362,7 +363,7 @@ struct rl__waiter *rl__queue_change(struct rl__queue *queue, const struct rl__qu
     while (waiter != NULL) {
         struct rl__waiter *next = waiter->next_done;
 
-        if (rl__queue_add(queue, waiter, 0) != RL_OK)
+        if (rl__queue_add(queue, waiter, now) != RL_OK)
             tell(&failed, waiter, RL_E_NOMEM, RL_NEVER);
         waiter = next;
     }

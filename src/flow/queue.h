@@ -125,7 +125,8 @@ rl_status rl__queue_make_room(struct rl__queue *queue, struct rl__waiter *waiter
                               struct rl__waiter **dropped);
 /* Other rules from now on; those who wait are ordered anew by them. Returns those for whom memory
  * ran out meanwhile. */
-struct rl__waiter *rl__queue_change(struct rl__queue *queue, const struct rl__queue_rules *rules);
+struct rl__waiter *rl__queue_change(struct rl__queue *queue, const struct rl__queue_rules *rules,
+                                    rl_time now);
 /* Puts a waiter in; a sequence of 0 gives it the next one. It is not looked at before
  * rl__queue_run(). RL_E_NOMEM: it is not in. */
 rl_status rl__queue_add(struct rl__queue *queue, struct rl__waiter *waiter, rl_time now);

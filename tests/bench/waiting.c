@@ -364,6 +364,7 @@ static void take_out(size_t count)
     rl_attempt *attempt, *timed;
     uint64_t cancel, expire, seed = 1;
 
+    request.max_wait_ms = UINT64_C(30) * 86400 * 1000; /* each has an end */
     attempt = submit_many(rl, &request, count);
     rl_dispatch(rl);
     cancel = clock_of(CLOCK_THREAD_CPUTIME_ID);
