@@ -8,7 +8,7 @@ set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libcjson-dev libmicrohttpd-dev ca-certificates"
 demo="curl procps"
-checks="g++ binutils libcmocka-dev openssl clang libclang-rt-14-dev clang-tidy clang-format cppcheck"
+checks="g++ binutils libuv1-dev libcmocka-dev openssl clang libclang-rt-14-dev clang-tidy clang-format cppcheck"
 
 case ${1:-} in
 build) wanted="$build $demo" ;;
