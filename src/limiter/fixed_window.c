@@ -36,8 +36,8 @@ static uint64_t wall_at(const rl_plan *plan, rl_time now)
 
 static rl_time time_at(const rl_plan *plan, rl__u128 wall)
 {
-    if (wall >= (rl__u128)UINT64_MAX + plan->word[EPOCH] || wall > UINT64_MAX)
-        return RL_NEVER; /* beyond what wall_at() tells apart */
+    if (wall >= UINT64_MAX)
+        return RL_NEVER; /* wall_at() says that of all that follows, too */
     return wall > plan->word[EPOCH] ? (rl_time)(wall - plan->word[EPOCH]) : 0;
 }
 

@@ -52,6 +52,8 @@ int64_t rl__zone_day(const uint64_t *zone, int64_t t, int64_t day_start);
 
 /* "PST8PDT,M3.2.0,M11.1.0", to the end of the text. 0: it is no rule. */
 int rl__zone_parse_rule(const char *text, struct rl__zone_rule *rule);
+/* Reads a whole file of less than `most` bytes. 0: there is none, or it has more. */
+size_t rl__zone_load(const char *path, uint8_t *buffer, size_t most);
 /* The bytes of a file of the zone database. 0: they are damaged. `now`: as below. */
 int rl__zone_read(const uint8_t *byte, size_t length, int64_t now, uint64_t *zone);
 /* A name of the zone database or a rule; NULL: UTC. `now`: changes before that do not matter. */

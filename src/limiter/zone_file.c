@@ -61,17 +61,16 @@ static int find_block(struct data data, size_t wide, struct block *block)
     block->times = big32(h + 32);
     block->types = big32(h + 36);
     block->letters = big32(h + 40);
-    if (block->universals > ZONE_MOST || block->standards > ZONE_MOST || block->leaps > ZONE_MOST ||
-        block->times > ZONE_MOST || block->types > ZONE_MOST || block->letters > ZONE_MOST ||
-        block->types == 0)
+    block->size = HEADER + block->times * (wide + 1) + (size_t)block->types * 6 + block->letters +
+                  block->leaps * (wide + 4) + block->standards + block->universals;
+    if (block->types == 0 || block->size > data.length) /* 64 bits hold that sum */
         return 0;
     block->time = h + HEADER;
     block->index = block->time + block->times * wide;
     block->type = block->index + block->times;
-    block->size = HEADER + block->times * (wide + 1) + (size_t)block->types * 6 + block->letters +
-                  block->leaps * (wide + 4) + block->standards + block->universals;
-    return block->size <= data.length;
+    return 1;
 }
+_Static_assert(sizeof(size_t) == 8, "a block that 32 bits could not count must not seem small");
 
 static int64_t time_in(const struct block *block, size_t index)
 {
@@ -142,7 +141,7 @@ static int follows_rule(const struct zone_file *file, size_t index)
 {
     int64_t at = time_in(&file->block, index);
 
-    return file->has_rule && at > 0 &&
+    return file->has_rule &&
            rl__zone_rule_offset(&file->rule, at) == offset_in(&file->block, index) &&
            rl__zone_rule_offset(&file->rule, at - 1) == offset_before(&file->block, index);
 }
@@ -167,12 +166,12 @@ static void pack(const struct zone_file *file, int64_t now, uint64_t *zone)
                   file->has_rule && first + count == end ? &file->rule : NULL);
 }
 
-/* No way out of the folder, and nothing hidden. */
+/* No way out of the folder, and nothing hidden: no dot at all. */
 static int is_name(const char *name)
 {
     size_t length = strnlen(name, NAME_MOST);
 
-    if (length == 0 || length == NAME_MOST || name[0] == '/' || name[0] == '.')
+    if (length == 0 || length == NAME_MOST || name[0] == '/')
         return 0;
     for (size_t i = 0; i < length; i++)
         if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-_/", name[i]) ==
@@ -181,21 +180,17 @@ static int is_name(const char *name)
     return 1;
 }
 
-/* Bytes read; 0: there is no such file, or it is larger than the bound. */
-static size_t read_file(const char *name, uint8_t *buffer)
+size_t rl__zone_load(const char *path, uint8_t *buffer, size_t most)
 {
-    char path[sizeof ZONE_ROOT + NAME_MOST] = ZONE_ROOT;
     size_t length = 0;
     struct stat about;
-    int fd;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-    memcpy(path + sizeof ZONE_ROOT - 1, name, strlen(name) + 1);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return 0;
     if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
-        while (length < ZONE_MOST) {
-            ssize_t got = read(fd, buffer + length, ZONE_MOST - length);
+        while (length < most) {
+            ssize_t got = read(fd, buffer + length, most - length);
 
             if (got < 0 && errno == EINTR)
                 continue;
@@ -204,7 +199,15 @@ static size_t read_file(const char *name, uint8_t *buffer)
             length += (size_t)got;
         }
     (void)close(fd); /* nothing was written */
-    return length < ZONE_MOST ? length : 0;
+    return length < most ? length : 0;
+}
+
+static size_t load_name(const char *name, uint8_t *buffer)
+{
+    char path[sizeof ZONE_ROOT + NAME_MOST] = ZONE_ROOT;
+
+    memcpy(path + sizeof ZONE_ROOT - 1, name, strlen(name) + 1);
+    return rl__zone_load(path, buffer, ZONE_MOST);
 }
 
 int rl__zone_read(const uint8_t *byte, size_t length, int64_t now, uint64_t *zone)
@@ -227,7 +230,7 @@ static rl_status find_file(const char *name, int64_t now, uint64_t *zone, const 
     if (!is_name(name))
         return RL_E_INVALID;
     *why = "there is no data for this time zone in /usr/share/zoneinfo";
-    if ((length = read_file(name, buffer)) == 0)
+    if ((length = load_name(name, buffer)) == 0)
         return RL_E_NOT_FOUND;
     *why = "the data for this time zone in /usr/share/zoneinfo is damaged";
     return rl__zone_read(buffer, length, now, zone) ? RL_OK : RL_E_INVALID;

@@ -95,7 +95,7 @@ static void draw_limit(struct run *run)
     if (run->kind == BY_LOG)
         limit.parts = 2 + roll(t, 200);
     if (run->kind != BY_OUTFLOW)
-        limit.bookings = 1 + roll(t, BOOKINGS);
+        limit.bookings = roll(t, BOOKINGS + 1);
     run->limit = limit;
 }
 
@@ -139,6 +139,15 @@ static rl_time last_promise(const struct run *run)
     return last;
 }
 
+static uint64_t promises(const struct run *run)
+{
+    uint64_t ahead = 0;
+
+    for (size_t i = run->told; i < run->count; i++)
+        ahead += !run->departure[i].cancelled && run->departure[i].at > run->t.now;
+    return ahead;
+}
+
 static uint64_t draw_cost(struct run *run)
 {
     uint64_t most = run->limit.burst != 0 ? run->limit.burst : run->limit.amount;
@@ -166,7 +175,10 @@ static void check_not_reserved(struct run *run, uint64_t cost, rl_time latest, r
     if (got == RL_E_TOO_LARGE)
         LAW(run, rl_limiter_peek(&run->limiter, cost, run->t.now, NULL) == got, "too large is so");
     if (got == RL_E_TABLE_FULL)
-        LAW(run, run->limit.bookings > 0, "a list is full");
+        LAW(run,
+            rl_limiter_when(&run->limiter, cost, run->t.now) <= latest &&
+                promises(run) == run->limit.bookings,
+            "a list that is full is the reason, and the only one");
     if (run->is_exact && !run->cancels && got == RL_WAIT && at <= latest)
         LAW(run,
             !outflow_has_room(&run->outflow, cost, at - 1) &&
@@ -231,6 +243,29 @@ static void cancel(struct run *run)
     run->seen[run->kind][index == run->count - 1 ? SAW_CANCEL_LAST : SAW_CANCEL_MIDDLE]++;
 }
 
+/* What is promised is not shown as there; and full is when all have left and all is back. */
+static void check_promises(struct run *run)
+{
+    static uint64_t words[WORDS];
+    rl_limiter later = run->twin;
+    rl_level shown, now, behind;
+    rl_time last = last_promise(run);
+    int64_t promised = 0;
+
+    memcpy(words, run->twin_words, sizeof words);
+    later.outside = words;
+    rl_limiter_snapshot(&run->limiter, run->t.now, &shown);
+    rl_limiter_snapshot(&run->twin, run->t.now, &now);
+    for (size_t i = run->told; i < run->count; i++)
+        if (!run->departure[i].cancelled) {
+            promised += (int64_t)run->departure[i].cost;
+            rl_limiter_charge(&later, run->departure[i].cost, run->departure[i].at);
+        }
+    rl_limiter_snapshot(&later, last, &behind);
+    LAW(run, shown.remaining == now.remaining - promised, "what is promised is taken off");
+    LAW(run, shown.full_in == last - run->t.now + behind.full_in, "full when all is back");
+}
+
 /* Tells the twin what is due; then both must show the same, if nothing lies ahead. */
 static void compare_with_twin(struct run *run)
 {
@@ -250,8 +285,10 @@ static void compare_with_twin(struct run *run)
         return;
     if (run->cancels == 2)
         rl_limiter_give_back(&run->twin, 0, run->t.now); /* as above */
-    if (last_promise(run) > run->t.now)
+    if (last_promise(run) > run->t.now) {
+        check_promises(run);
         return;
+    }
     rl_limiter_snapshot(&run->limiter, run->t.now, &a);
     rl_limiter_snapshot(&run->twin, run->t.now, &b);
     LAW(run, a.remaining == b.remaining && a.full_in == b.full_in,

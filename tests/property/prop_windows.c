@@ -305,6 +305,10 @@ static void check_snapshot(struct run *run)
         (now.full_in == 0) ==
             (ref_used(&run->model, run->t.now) <= 0 && !ref_is_ahead(&run->model, run->t.now)),
         "full is where nothing is used, and nowhere else");
+    LAW(run,
+        now.full_in != RL_NEVER || run->kind == BY_HOLDERS ||
+            (run->limit.amount == 0 && ref_used(&run->model, run->t.now) > 0),
+        "it becomes full again, unless nothing comes back");
     if (now.full_in != RL_NEVER && now.full_in > 0) {
         rl_limiter_snapshot(&run->limiter, run->t.now + now.full_in, &later);
         LAW(run, later.full_in == 0 && later.remaining == (int64_t)later.burst, "full when told");

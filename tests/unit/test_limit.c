@@ -144,6 +144,9 @@ static void what_is_no_limit_is_named(void **ctx)
 
     (void)ctx;
     assert_string_equal(why_not(NULL, RL_E_INVALID), "limit is NULL");
+    limit = limit_of(NULL, 33, 1);
+    assert_string_equal(why_not(&limit, RL_E_INVALID),
+                        "amount is more than 32 units per nanosecond of the period");
     limit.size = 0;
     assert_string_equal(why_not(&limit, RL_E_INVALID), "limit.size is not what RL_LIMIT_INIT sets");
     for (int i = 0; i < 2; i++) {
@@ -193,7 +196,10 @@ static void a_fixed_window_keeps_its_words(void **ctx)
 {
     rl_limit small = limit_of("fixed_window", 5, RL_DAY), large = small;
     rl_limiter one, two;
+    struct rl__made made;
     rl_level level;
+    const char *why;
+    size_t words;
 
     (void)ctx;
     large.amount = RL_AMOUNT_MAX;
@@ -205,6 +211,26 @@ static void a_fixed_window_keeps_its_words(void **ctx)
     rl_limiter_snapshot(&two, RL_DAY, &level);
     assert_int_equal(level.remaining, 2);
     assert_int_equal(rl_limiter_change(&one, &large, RL_DAY), RL_E_INVALID);
+    assert_int_equal(rl__limit_make(&made, &large, one.algorithm, &one, RL_DAY, &why),
+                     RL_E_INVALID);
+    assert_string_equal(why, "amount is too large for a limiter that began with one word");
+    /* 54 bits for the number, 10 for the units; one of them for debt, when it was one word. */
+    small = limit_of("fixed_window", 0, 1024);
+    assert_int_equal(rl_limit_words(&small, &words), RL_OK);
+    assert_int_equal(words, 1);
+    assert_int_equal(rl_limiter_init(&one, &small, RL_DAY), RL_OK);
+    small.amount = 511;
+    assert_int_equal(rl_limiter_change(&one, &small, RL_DAY), RL_OK);
+    small.amount = 512;
+    assert_int_equal(rl_limiter_change(&one, &small, RL_DAY), RL_E_INVALID);
+    small = limit_of("fixed_window", (UINT64_C(1) << 34) - 1, RL_DAY); /* 20 and 44 */
+    small.align = RL_ALIGN_DAY;
+    small.epoch = RL_EPOCH_1970;
+    assert_int_equal(rl_limit_words(&small, &words), RL_OK);
+    assert_int_equal(words, 1);
+    small.amount++;
+    assert_int_equal(rl_limit_words(&small, &words), RL_OK);
+    assert_int_equal(words, 5);
 }
 
 int main(void)

@@ -208,6 +208,8 @@ static void several_are_taken_together_or_not_at_all(void **ctx)
     assert_true(retry_at == RL_NEVER && refused == 1);
     assert_int_equal(rl_limiters_take(NULL, 2, NOW, NULL, NULL), RL_E_INVALID);
     assert_int_equal(rl_limiters_take(NULL, 0, NOW, NULL, NULL), RL_OK);
+    assert_int_equal(rl_limiters_peek(NULL, 2, NOW, NULL, NULL), RL_E_INVALID);
+    assert_int_equal(rl_limiters_peek(NULL, 0, NOW, NULL, NULL), RL_OK);
 }
 
 /* One that is asked for twice agrees to each alone: what was taken is undone. */

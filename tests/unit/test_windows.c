@@ -83,6 +83,14 @@ static void a_wrong_limit_is_named(void **ctx)
         { "fixed_window", NULL, "period is neither an hour nor an even part of it", 5,
           7 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_E_INVALID },
         { "fixed_window", NULL, "", 5, 15 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_OK },
+        { "fixed_window", NULL, "epoch is needed: wall time at rl_time 0, or RL_EPOCH_1970", 5,
+          RL_HOUR, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 0, RL_E_INVALID },
+        { "fixed_window", NULL, "period is not 28 to 31 days", 5, 28 * RL_DAY - 1, 0, 0,
+          RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", NULL, "period is not 28 to 31 days", 5, 31 * RL_DAY + 1, 0, 0,
+          RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_E_INVALID },
+        { "fixed_window", NULL, "", 5, 28 * RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_OK },
+        { "fixed_window", NULL, "", 5, 31 * RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_OK },
         { "fixed_window", NULL, "period is not a day", 5, RL_HOUR, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0,
           1, RL_E_INVALID },
         { "fixed_window", NULL, "period is not 28 to 31 days", 5, RL_DAY, 0, 0, RL_ALIGN_MONTH, 0,
@@ -629,6 +637,160 @@ static void first_windows_end_with_time(void **ctx)
     assert_int_equal(remaining(&limiter, 10), 0);
 }
 
+/* Where wall time begins, and where it ends. */
+static void walls_have_two_ends(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", 5, RL_MINUTE);
+    rl_time end = UINT64_MAX, retry_at = 1;
+    rl_limiter limiter;
+
+    (void)ctx;
+    limit.epoch = INT64_MAX; /* the wall stands still from half of the time on */
+    limiter = started(&limit, end - 5);
+    assert_int_equal(rl_limiter_take(&limiter, 5, end - 5, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 4, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    limit.epoch = 1000;
+    limit.period = 1;
+    limiter = started(&limit, end - 1001);
+    assert_int_equal(rl_limiter_take(&limiter, 5, end - 1001, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 1001, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER); /* the last window goes on until then */
+    limiter = started(&limit, end - 1002);
+    assert_int_equal(rl_limiter_take(&limiter, 5, end - 1002, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 1002, &retry_at), RL_WAIT);
+    assert_true(retry_at == end - 1001);
+    limit.epoch = 0;
+    limiter = started(&limit, end - 3);
+    rl_limiter_charge(&limiter, 50, end - 3);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 3, &retry_at), RL_WAIT);
+    assert_true(retry_at == RL_NEVER);
+    limit.period = 1000;
+    limit.epoch = 99; /* in the first window, which began before rl_time did */
+    limiter = started(&limit, 0);
+    limit.period = 100;
+    assert_int_equal(rl_limiter_change(&limiter, &limit, 0), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 5, 0, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 0, &retry_at), RL_WAIT);
+    assert_true(retry_at == 1);
+    limit.align = RL_ALIGN_DAY; /* there it is still the day before 1970 */
+    limit.period = RL_DAY;
+    limit.zone = "AAA12";
+    limit.epoch = 1;
+    limiter = started(&limit, 0);
+    assert_int_equal(rl_limiter_take(&limiter, 5, 0, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 0, &retry_at), RL_WAIT);
+    assert_true(retry_at == 36 * RL_HOUR - 1);
+    limit = limit_of("fixed_window", 5, RL_HOUR);
+    limit.align = RL_ALIGN_HOUR;
+    limit.epoch = RL_EPOCH_1970;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_take(&limiter, 5, NOW, NULL), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, NOW, &retry_at), RL_WAIT);
+    assert_true(retry_at == NOW + RL_HOUR);
+}
+
+/* Between windows that lie side by side and those that a first request begins. */
+static void another_alignment_keeps_what_is_used(void **ctx)
+{
+    const rl_duration second = RL_SECOND, full = (rl_duration)RL_AMOUNT_MAX;
+    rl_limit side = limit_of("fixed_window", RL_AMOUNT_MAX, 100 * RL_SECOND), first = side;
+    rl_time end = UINT64_MAX;
+    rl_limiter limiter;
+
+    (void)ctx;
+    first.align = RL_ALIGN_FIRST;
+    limiter = started(&first, NOW);
+    assert_int_equal(rl_limiter_take(&limiter, 10, NOW + 30 * second, NULL), RL_OK);
+    assert_int_equal(rl_limiter_change(&limiter, &side, NOW + 40 * second), RL_OK);
+    assert_int_equal(remaining(&limiter, NOW + 99 * second), full - 10);
+    assert_int_equal(remaining(&limiter, NOW + 100 * second), full);
+    assert_int_equal(rl_limiter_take(&limiter, 7, NOW + 140 * second, NULL), RL_OK);
+    assert_int_equal(rl_limiter_change(&limiter, &first, NOW + 150 * second), RL_OK);
+    assert_int_equal(remaining(&limiter, NOW + 249 * second), full - 7);
+    assert_int_equal(remaining(&limiter, NOW + 250 * second), full);
+    limiter = started(&side, NOW);
+    assert_int_equal(rl_limiter_take(&limiter, 7, NOW, NULL), RL_OK);
+    assert_int_equal(rl_limiter_change(&limiter, &first, NOW + 150 * second), RL_OK);
+    assert_int_equal(remaining(&limiter, NOW + 150 * second), full); /* that window has ended */
+    limiter = started(&side, end - 3);
+    assert_int_equal(rl_limiter_take(&limiter, RL_AMOUNT_MAX, end - 3, NULL), RL_OK);
+    assert_int_equal(rl_limiter_change(&limiter, &first, end - 2), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 1, end - 2, NULL), RL_WAIT);
+}
+
+/* ---- bookings ---- */
+
+/* What cannot wait is not booked, and what was not booked is not called off. */
+static void only_bookings_are_bookings(void **ctx)
+{
+    rl_limit limit = limit_of("concurrency", 2, RL_SECOND);
+    rl_limiter limiter;
+    rl_time at = 1;
+
+    (void)ctx;
+    limit.bookings = 1;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 3, NOW, RL_NEVER, &at), RL_E_TOO_LARGE);
+    assert_int_equal(rl_limiter_reserve(&limiter, 2, NOW, RL_NEVER, &at), RL_OK);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at), RL_WAIT);
+    assert_true(at == RL_NEVER);
+    rl_limiter_give_back(&limiter, 1, NOW);
+    assert_int_equal(remaining(&limiter, NOW), 1); /* nothing was promised */
+    limit = limit_of("fixed_window", 5, RL_MINUTE);
+    limit.bookings = 2;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 2, NOW, RL_NEVER, &at), RL_OK);
+    assert_true(at == NOW);
+    rl_limiter_cancel(&limiter, 2, NOW, NOW - 1); /* it has left, and the clock stepped back */
+    assert_int_equal(remaining(&limiter, NOW), 3);
+    limit.bookings = 0;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 5, NOW, NOW, &at), RL_OK);
+    assert_true(at == NOW);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, NOW + RL_MINUTE - 1, &at), RL_WAIT);
+    assert_true(at == NOW + RL_MINUTE);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, NOW + RL_MINUTE, &at), RL_E_TABLE_FULL);
+    assert_true(at == RL_NEVER);
+    assert_int_equal(rl_limiter_reserve(&limiter, 6, NOW, RL_NEVER, &at), RL_E_TOO_LARGE);
+}
+
+/* Promises of more than can be shown, beside debt that can just be, and beside what never ends. */
+static void promises_saturate(void **ctx)
+{
+    rl_limit limit = limit_of("fixed_window", RL_AMOUNT_MAX, RL_MINUTE);
+    rl_limiter limiter;
+    rl_level level;
+    rl_time at[3];
+
+    (void)ctx;
+    limit.bookings = 3;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_take(&limiter, RL_AMOUNT_MAX, NOW, NULL), RL_OK);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at[0]), RL_OK);
+    rl_limiter_set_level(&limiter, INT64_MIN / 2, NOW);
+    assert_true(remaining(&limiter, NOW) == INT64_MIN / 2 - 1);
+    rl_limiter_set_level(&limiter, INT64_MIN / 2 - 1, NOW);
+    assert_true(remaining(&limiter, NOW) == INT64_MIN);
+    rl_limiter_set_level(&limiter, 0, NOW);
+    for (int i = 1; i < 3; i++)
+        assert_int_equal(rl_limiter_reserve(&limiter, 2, NOW, RL_NEVER, &at[i]), RL_OK);
+    rl_limiter_settle(&limiter, 2, UINT64_MAX, at[2], NOW);
+    assert_true(remaining(&limiter, NOW) == -(INT64_MAX / 2));
+    rl_limiter_settle(&limiter, 2, UINT64_MAX, at[1], NOW);
+    assert_true(remaining(&limiter, NOW) == -(INT64_MAX / 2));
+    limit = limit_of("token_bucket", 1, RL_DAY);
+    limit.bookings = 1;
+    limiter = started(&limit, NOW);
+    assert_int_equal(rl_limiter_take(&limiter, 1, NOW, NULL), RL_OK);
+    assert_int_equal(rl_limiter_reserve(&limiter, 1, NOW, RL_NEVER, &at[0]), RL_OK);
+    rl_limiter_snapshot(&limiter, NOW, &level);
+    assert_true(level.full_in == 2 * RL_DAY && level.remaining == -1);
+    rl_limiter_charge(&limiter, RL_AMOUNT_MAX, NOW);
+    rl_limiter_snapshot(&limiter, NOW, &level);
+    assert_true(level.full_in == RL_NEVER);
+}
+
 /* Entries whose end moves before the first moment, or behind the last one. */
 static void a_log_ends_with_time(void **ctx)
 {
@@ -749,6 +911,10 @@ int main(void)
         cmocka_unit_test(a_long_rest_pays_all_debt),
         cmocka_unit_test(first_windows_end_with_time),
         cmocka_unit_test(a_log_ends_with_time),
+        cmocka_unit_test(walls_have_two_ends),
+        cmocka_unit_test(another_alignment_keeps_what_is_used),
+        cmocka_unit_test(only_bookings_are_bookings),
+        cmocka_unit_test(promises_saturate),
         cmocka_unit_test(time_has_an_end),
         cmocka_unit_test(limits_go_to_their_ends),
     };

@@ -3,6 +3,7 @@
  * database that were made here: whole ones and damaged ones. */
 #include "limiter/zone.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,12 +11,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #define DAY  INT64_C(86400)
 #define HOUR INT64_C(3600)
+
+/* A program's own read() comes before libc's: here it gives a little at a time, and is interrupted
+ * in between; errno stays at that. */
+static size_t reads, room;
+
+ssize_t read(int fd, void *buffer, size_t size)
+{
+    if (room == 0)
+        return syscall(SYS_read, fd, buffer, size);
+    assert_true(size <= room);
+    if (++reads % 2 == 0) {
+        errno = EINTR;
+        return -1;
+    }
+    size = (size_t)syscall(SYS_read, fd, buffer, size < 7 ? size : 7);
+    room -= size;
+    return (ssize_t)size;
+}
 
 /* ---- dates ---- */
 
@@ -453,6 +475,10 @@ static void the_rule_takes_over_where_it_holds(void **ctx)
                                                             ? listed(change, 40, at)
                                                             : rl__zone_offset(by_rule, at));
     }
+    assert_true(read_file(&f, 0, zone));
+    assert_int_equal(rl__zone_next(zone, 0), change[0].at); /* not what the rule says for then */
+    assert_int_equal(rl__zone_next(zone, change[0].at), change[1].at);
+    assert_int_equal(rl__zone_next(zone, change[1].at), change[2].at);
     change[39].offset = 12345; /* the rule does not say that: those before are kept, if they fit */
     f = file_of(change, 40, text);
     assert_true(read_file(&f, change[34].at, zone));
@@ -480,8 +506,10 @@ static void a_damaged_file_is_refused(void **ctx)
 
     (void)ctx;
     assert_memory_equal(whole.byte + second, "TZif", 4);
-    for (f = whole; f.length-- > 0;)
+    for (f = whole; f.length-- > 0;) {
         assert_false(read_file(&f, 0, zone));
+        assert_false(rl__zone_read(whole.byte, f.length, 0, zone)); /* whatever stands behind */
+    }
 #define DAMAGED(at, value) (f = whole, f.byte[at] = (uint8_t)(value), !read_file(&f, 0, zone))
     for (size_t block = 0; block <= second; block += second) {
         assert_true(DAMAGED(block, 'X') && DAMAGED(block + 3, 'X'));
@@ -502,7 +530,90 @@ static void a_damaged_file_is_refused(void **ctx)
     f.byte[second + 44 + 15]++;
     assert_true(read_file(&f, 0, zone));
     assert_true(DAMAGED(whole.length - 1, 'x') && DAMAGED(whole.length - 2, 'x'));
-    assert_true(DAMAGED(whole.length - sizeof rule, ' '));
+    assert_true(DAMAGED(whole.length - sizeof rule, ' ') &&
+                DAMAGED(whole.length - sizeof rule - 1, ' '));
+}
+
+/* Where all changes lie behind, the rule holds, and what stands after them is no change. */
+static void the_last_change_is_the_last(void **ctx)
+{
+    static const struct change change[] = { { 1000, 0 }, { 2000, 0 }, { 3000, 0 } };
+    struct file f = file_of(change, 3, "AAA0");
+    uint64_t zone[RL__ZONE_WORDS];
+
+    (void)ctx;
+    memset(f.byte + 44 + 2 * 5 + 3 * 6 + 5 + 3 * 8 + 2 + 1 + 44 + 3 * 8, 0, 3); /* all the first */
+    assert_true(read_file(&f, 5000, zone));
+    assert_int_equal(rl__zone_offset(zone, 5000), 0);
+}
+
+static void write_file(const char *path, const void *bytes, size_t length)
+{
+    FILE *out = fopen(path, "wb");
+
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes, 1, length, out), length);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void a_file_is_loaded_whole_or_not(void **ctx)
+{
+    char path[] = "/tmp/test_zone.XXXXXX";
+    uint8_t bytes[100], buffer[100];
+    int fd = mkstemp(path), input;
+
+    (void)ctx;
+    assert_true(fd >= 0 && close(fd) == 0);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i + 1);
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        write_file(path, bytes, length);
+        for (size_t most = 30; most <= 90; most += 30) {
+            memset(buffer, 0, sizeof buffer);
+            room = most;
+            assert_int_equal(rl__zone_load(path, buffer, most), length < most ? length : 0);
+            assert_memory_equal(buffer, bytes, length < most ? length : most);
+            assert_int_equal(buffer[most], 0);
+        }
+    }
+    write_file(path, bytes, 10);
+    input = dup(0); /* whose number is not 0; -1: it is closed already */
+    (void)close(0);
+    room = 90;
+    assert_int_equal(rl__zone_load(path, buffer, 90), 10); /* by that number, which is a good one */
+    room = 0;
+    if (input >= 0)
+        assert_true(dup2(input, 0) == 0 && close(input) == 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rl__zone_load(path, buffer, 90), 0);
+    assert_int_equal(rl__zone_load("/tmp", buffer, 90), 0);
+}
+
+static void a_name_leads_nowhere_else(void **ctx)
+{
+    static const struct {
+        const char *name;
+        rl_status want;
+    } row[] = {
+        { "", RL_E_INVALID },
+        { "/Etc", RL_E_INVALID },
+        { "./UTC", RL_E_INVALID },
+        { "Etc/../Etc", RL_E_INVALID },
+        { "Nowhere/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          RL_E_NOT_FOUND }, /* 63 */
+        { "Nowhere/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", RL_E_INVALID },
+        { "Nowhere/No-Where_+09", RL_E_NOT_FOUND },
+    };
+    uint64_t zone[RL__ZONE_WORDS];
+    const char *why;
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        assert_int_equal(rl__zone_find(row[i].name, 0, zone, &why), row[i].want);
+    if (access("/usr/share/zoneinfo/leapseconds", R_OK) == 0) { /* which is a text */
+        assert_int_equal(rl__zone_find("leapseconds", 0, zone, &why), RL_E_INVALID);
+        assert_string_equal(why, "the data for this time zone in /usr/share/zoneinfo is damaged");
+    }
 }
 
 static void offsets_have_a_bound(void **ctx)
@@ -554,6 +665,9 @@ int main(void)
         cmocka_unit_test(changes_are_kept_as_they_are_listed),
         cmocka_unit_test(the_rule_takes_over_where_it_holds),
         cmocka_unit_test(a_damaged_file_is_refused),
+        cmocka_unit_test(the_last_change_is_the_last),
+        cmocka_unit_test(a_file_is_loaded_whole_or_not),
+        cmocka_unit_test(a_name_leads_nowhere_else),
         cmocka_unit_test(offsets_have_a_bound),
         cmocka_unit_test(a_rule_has_a_length),
     };
