@@ -121,6 +121,16 @@ static void make_fast_and_slow(void)
     change(slow());
 }
 
+/* Room for one at the pace of slow(); and one is taken. */
+static void tighten_and_take(void)
+{
+    rl_limit tight = slow();
+
+    tight.burst = 1;
+    change(tight);
+    take(2, 1);
+}
+
 static void look(int me)
 {
     rl_limiter_snapshot(&limiter, NOW, &looked[me]);
@@ -165,6 +175,18 @@ static int is_used_up(void)
 static int is_within_budget(void)
 {
     return adds_up() && sum() <= 3;
+}
+
+/* There is enough before and after: a change is no reason to refuse. */
+static int is_all_granted(void)
+{
+    return adds_up() && taken[0] == 1 && taken[1] == 1;
+}
+
+/* If two came first, there is none left for who tightens the limit; if not, two are too many. */
+static int is_in_order(void)
+{
+    return adds_up() && !(taken[0] == 2 && taken[2] == 1);
 }
 
 static int is_seen_whole(void)
@@ -283,6 +305,8 @@ static const struct scenario scenario[] = {
     { "two changes", NULL, { take_2_first, take_and_give_back, make_fast_and_slow }, adds_up, 1 },
     { "two who change", NULL, { take_1_first, make_fast, make_fast_and_slow }, adds_up, 1 },
     { "charge and change", NULL, { make_fast, take_1_second, charge_4 }, adds_up, 0 },
+    { "nobody is refused", NULL, { take_1_first, take_1_second, make_fast }, is_all_granted, 0 },
+    { "before or after", NULL, { take_2_first, NULL, tighten_and_take }, is_in_order, 0 },
     { "look and change", NULL, { take_1_first, look_second, make_fast }, is_seen_whole, 0 },
     { "pair: takers", &pair, { take_1_first, take_twice, take_1_third }, is_used_up, 1 },
     { "pair: give back", &pair, { take_1_first, take_and_give_back, charge_4 }, adds_up, 1 },

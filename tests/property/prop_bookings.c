@@ -115,7 +115,8 @@ static void begin(struct run *run)
     run->cancels = (int)roll(t, 3);
     t->steps_back = run->cancels == 2;
     LAW(run,
-        rl_limiter_init_at(&run->limiter, &run->limit, run->words, WORDS, t->now) == RL_OK &&
+        ((roll(t, 2) && rl_limiter_init(&run->limiter, &run->limit, t->now) == RL_OK) ||
+         rl_limiter_init_at(&run->limiter, &run->limit, run->words, WORDS, t->now) == RL_OK) &&
             rl_limiter_init_at(&run->twin, &alone, run->twin_words, WORDS, t->now) == RL_OK,
         "a limit in range works");
     outflow_start(&run->outflow, &run->limit, t->now);

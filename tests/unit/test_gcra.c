@@ -364,6 +364,21 @@ static void the_announced_time_is_the_earliest(void **ctx)
                 }
 }
 
+/* Not even where its price, in ticks, is 2^64 and so would seem to be nothing. */
+static void too_large_is_too_large(void **ctx)
+{
+    rl_limiter limiter = bucket(1, UINT64_C(1) << 40, 1, 0, 1000);
+    rl_time retry_at = 1;
+
+    (void)ctx;
+    assert_int_equal(limiter.plan.word[3], UINT64_C(1) << 40);
+    assert_int_equal(rl_limiter_take(&limiter, 1, 1000, NULL), RL_OK);
+    for (uint64_t cost = 2; cost <= UINT64_C(1) << 53; cost = 1 + 2 * (cost - 1)) {
+        assert_int_equal(rl_limiter_take(&limiter, cost, 1000, &retry_at), RL_E_TOO_LARGE);
+        assert_true(retry_at == RL_NEVER);
+    }
+}
+
 static void a_fresh_bucket_is_full_from_its_start_on(void **ctx)
 {
     rl_limiter limiter = bucket(60, 60 * RL_SECOND, 10, 0, RL_HOUR), none;
@@ -436,6 +451,7 @@ int main(void)
         cmocka_unit_test(calendar_time_is_within_the_clock),
         cmocka_unit_test(the_whole_range_of_limits_works),
         cmocka_unit_test(common_limits_are_exact),
+        cmocka_unit_test(too_large_is_too_large),
         cmocka_unit_test(a_change_keeps_what_was_used),
     };
     return cmocka_run_group_tests_name("gcra", tests, NULL, NULL);

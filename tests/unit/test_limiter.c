@@ -270,6 +270,61 @@ static void an_incomplete_algorithm_is_refused(void **ctx)
     assert_int_equal(rl_limiter_init_with(&limiter, &algorithm, &limit, 0), RL_E_INVALID);
 }
 
+static void start_at_the_mark(const rl_plan *plan, uint64_t *word, rl_time now)
+{
+    (void)plan;
+    (void)now;
+    word[0] = UINT64_MAX;
+}
+
+static void carry_to_the_mark(const rl_plan *before, const rl_plan *after, uint64_t *word,
+                              rl_time now)
+{
+    (void)before;
+    start_at_the_mark(after, word, now);
+}
+
+/* One word that is all ones means "busy" to the library; of two words, each may be. */
+static void no_result_is_taken_for_the_mark(void **ctx)
+{
+    rl_limit limit = per_minute(10, 0);
+    rl_algorithm algorithm = count_in_one;
+    rl_limiter limiter;
+
+    (void)ctx;
+    algorithm.start = start_at_the_mark;
+    algorithm.carry = carry_to_the_mark;
+    assert_int_equal(rl_limiter_init_with(&limiter, &algorithm, &limit, 0), RL_OK);
+    assert_true(limiter.word[0] == UINT64_MAX - 1);
+    rl_limiter_set_level(&limiter, 10, 0);
+    assert_int_equal(limiter.word[0], 0);
+    assert_int_equal(rl_limiter_change(&limiter, &limit, 0), RL_OK);
+    assert_true(limiter.word[0] == UINT64_MAX - 1);
+    algorithm.words = 2;
+    assert_int_equal(rl_limiter_init_with(&limiter, &algorithm, &limit, 0), RL_OK);
+    assert_true(limiter.word[0] == UINT64_MAX);
+}
+
+static void nothing_is_charged_for_nothing(void **ctx)
+{
+    rl_limit limit = per_minute(11, 5); /* its ticks are not even: new usage begins later */
+    rl_limiter limiter, before;
+    uint64_t words[9];
+
+    (void)ctx;
+    assert_int_equal(rl_limiter_init(&limiter, &limit, 1000), RL_OK);
+    before = limiter;
+    rl_limiter_charge(&limiter, 0, 2000);
+    rl_limiter_settle(&limiter, 3, 3, 1000, 2000);
+    assert_int_equal(rl_limiter_take(&limiter, 0, 2000, NULL), RL_OK);
+    assert_memory_equal(&limiter, &before, sizeof limiter);
+    assert_int_equal(rl_limiter_init_at(NULL, &limit, words, 9, 0), RL_E_INVALID);
+    assert_int_equal(rl_limiter_init_at(&limiter, &limit, NULL, 9, 0), RL_E_INVALID);
+    assert_int_equal(rl_limiter_attach(NULL, &limit, words, 9, 0), RL_E_INVALID);
+    assert_int_equal(rl_limiter_attach(&limiter, &limit, NULL, 9, 0), RL_E_INVALID);
+    assert_memory_equal(&limiter, &before, sizeof limiter);
+}
+
 static void algorithms_are_found_by_name(void **ctx)
 {
     (void)ctx;
@@ -397,6 +452,8 @@ int main(void)
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(an_algorithm_of_the_users_works_like_ours),
         cmocka_unit_test(an_incomplete_algorithm_is_refused),
+        cmocka_unit_test(no_result_is_taken_for_the_mark),
+        cmocka_unit_test(nothing_is_charged_for_nothing),
         cmocka_unit_test(algorithms_are_found_by_name),
         cmocka_unit_test(a_refusal_of_several_words_disturbs_nobody),
         cmocka_unit_test(a_token_bucket_changes_while_others_take),
