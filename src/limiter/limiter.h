@@ -116,6 +116,15 @@ struct rl__change {
     rl_time now;
 };
 
+/* How long the lock of a state has had the same owner; all zero at first. */
+struct rl__patience {
+    uint64_t owner;
+    rl_time since; /* 0: not looked yet */
+};
+
+/* 1: for so long that it must be dead. */
+int rl__is_over(struct rl__patience *patience, uint64_t owner, rl_time now);
+
 void rl__wide_start(rl_limiter *limiter, const uint64_t *word);
 void rl__wide_look(const rl_limiter *limiter, rl_plan *plan, uint64_t *word);
 rl_status rl__wide_act(rl_limiter *limiter, const struct rl__step *step, rl_time *at);

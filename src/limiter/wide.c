@@ -59,28 +59,25 @@ static const uint64_t *seen_state(const rl_limiter *limiter, int second)
 
 /* ---- the lock ---- */
 
-/* Whether the owner has been the same for too long. By the real clock: a virtual one may stand
- * still while we wait. */
-struct patience {
-    uint64_t seen;
-    rl_time since; /* 0: not looked yet */
-};
-
-static int is_over(struct patience *patience, uint64_t seen, unsigned turn)
+int rl__is_over(struct rl__patience *patience, uint64_t owner, rl_time now)
 {
-    if (turn % TURNS_MOST != 0)
-        return 0;
-    if (patience->since == 0 || patience->seen != seen) {
-        *patience = (struct patience){ seen, rl__default_now(NULL) };
+    if (patience->since == 0 || patience->owner != owner) {
+        *patience = (struct rl__patience){ owner, now };
         return 0;
     }
-    return rl__default_now(NULL) - patience->since > HOLD_MOST;
+    return now - patience->since > HOLD_MOST;
+}
+
+/* By the real clock: a virtual one may stand still while we wait. It is looked at now and then. */
+static int is_over(struct rl__patience *patience, uint64_t seen, unsigned turn)
+{
+    return turn % TURNS_MOST == 0 && rl__is_over(patience, seen, rl__default_now(NULL));
 }
 
 /* Gives the odd value that makes us the owner. */
 static uint64_t hold(uint64_t *control)
 {
-    struct patience patience = { 0, 0 };
+    struct rl__patience patience = { 0, 0 };
     uint64_t seen = rl__load(control);
 
     for (unsigned turn = 0;; rl__relax(&turn)) {

@@ -2,8 +2,7 @@
 /* States of several words: in the caller's memory, shared by limiters and by processes, and what
  * the death of one leaves behind. And several limiters as one. */
 #include "base/atomic.h"
-
-#include <llmrl/limiter.h>
+#include "limiter/limiter.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -111,6 +110,19 @@ static void a_lock_of_the_dead_is_taken_over(void **ctx)
     assert_int_equal(rl_limiter_take(&limiter, 6, NOW, NULL), RL_OK);
     assert_int_equal(rl_limiter_take(&limiter, 1, NOW, NULL), RL_WAIT);
     assert_int_equal(words[0] & 1, 0);
+}
+
+static void only_one_owner_for_long_is_dead(void **ctx)
+{
+    const rl_duration most = 200 * RL_MILLISECOND;
+    struct rl__patience patience = { 0, 0 };
+
+    (void)ctx;
+    assert_false(rl__is_over(&patience, 5, 7 * most)); /* the first look */
+    assert_false(rl__is_over(&patience, 5, 8 * most));
+    assert_false(rl__is_over(&patience, 9, 8 * most + 1)); /* another one */
+    assert_false(rl__is_over(&patience, 9, 9 * most + 1));
+    assert_true(rl__is_over(&patience, 9, 9 * most + 2));
 }
 
 /* ---- processes ---- */
@@ -319,6 +331,7 @@ int main(void)
         cmocka_unit_test(memory_is_measured),
         cmocka_unit_test(attached_limiters_share_a_budget),
         cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
+        cmocka_unit_test(only_one_owner_for_long_is_dead),
         cmocka_unit_test(killed_processes_lose_at_most_one_take_each),
         cmocka_unit_test(several_are_taken_together_or_not_at_all),
         cmocka_unit_test(a_lost_race_leaves_nothing_taken),
