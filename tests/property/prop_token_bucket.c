@@ -286,11 +286,29 @@ static void compare(struct run *run, uint64_t cost, rl_status got)
     run->seen[SAW_ROUNDING]++;
 }
 
+/* Nobody else may have come between, nor a change. */
+static void check_taken_as_prepared(struct run *run, uint64_t cost, struct rl__prepared *prepared)
+{
+    rl_limiter copy = run->limiter, other = run->limiter;
+    rl_time retry_at;
+
+    LAW(run, rl__limiter_take_prepared(&copy, prepared), "nobody was faster");
+    (void)rl_limiter_take(&other, cost, run->now, NULL);
+    LAW(run, memcmp(&copy, &other, sizeof copy) == 0, "what was prepared is taken");
+    LAW(run, !rl__limiter_take_prepared(&copy, prepared), "and only once");
+    copy = run->limiter;
+    copy.revision += 2;
+    LAW(run, !rl__limiter_take_prepared(&copy, prepared), "and not after a change");
+    copy.revision--;
+    LAW(run, rl__limiter_prepare(&copy, cost, run->now, prepared, &retry_at) == RL__NOT_PREPARED,
+        "nor during one");
+}
+
 /* Asked in two steps, it says the same, and does the same. */
 static void check_prepared(struct run *run, uint64_t cost, rl_status want, rl_time want_at)
 {
     struct rl__prepared prepared = { 0, 0, 0 };
-    rl_limiter copy = run->limiter, other = run->limiter;
+    rl_limiter copy = run->limiter;
     rl_time retry_at = want_at;
     enum rl__prepare got = rl__limiter_prepare(&copy, cost, run->now, &prepared, &retry_at);
 
@@ -301,18 +319,16 @@ static void check_prepared(struct run *run, uint64_t cost, rl_status want, rl_ti
     }
     LAW(run, got == (want == RL_OK ? RL__PREPARED : RL__PREPARED_WAIT), "prepared as peeked");
     LAW(run, retry_at == want_at, "and for when");
-    if (got != RL__PREPARED)
-        return;
-    LAW(run, rl__limiter_take_prepared(&copy, &prepared), "nobody was faster");
-    (void)rl_limiter_take(&other, cost, run->now, NULL);
-    LAW(run, memcmp(&copy, &other, sizeof copy) == 0, "what was prepared is taken");
-    LAW(run, !rl__limiter_take_prepared(&copy, &prepared), "and only once");
-    copy = run->limiter;
-    copy.revision += 2;
-    LAW(run, !rl__limiter_take_prepared(&copy, &prepared), "and not after a change");
-    copy.revision--;
-    LAW(run, rl__limiter_prepare(&copy, cost, run->now, &prepared, &retry_at) == RL__NOT_PREPARED,
-        "nor during one");
+    if (got == RL__PREPARED)
+        check_taken_as_prepared(run, cost, &prepared);
+}
+
+static void note(struct run *run, uint64_t cost, rl_status got)
+{
+    run->seen[got == RL_OK ? SAW_GRANT : got == RL_WAIT ? SAW_WAIT : SAW_TOO_LARGE]++;
+    run->seen[SAW_FREE] += cost == 0;
+    if ((exact)cost > run->model.burst)
+        run->seen[got == RL_OK ? SAW_BORROW : SAW_BORROW_WAIT] += got != RL_E_TOO_LARGE;
 }
 
 static void decide(struct run *run)
@@ -339,10 +355,7 @@ static void decide(struct run *run)
         if (run->takes_only)
             check_windows(run, cost);
     }
-    run->seen[got == RL_OK ? SAW_GRANT : got == RL_WAIT ? SAW_WAIT : SAW_TOO_LARGE]++;
-    run->seen[SAW_FREE] += cost == 0;
-    if ((exact)cost > run->model.burst)
-        run->seen[got == RL_OK ? SAW_BORROW : SAW_BORROW_WAIT] += got != RL_E_TOO_LARGE;
+    note(run, cost, got);
 }
 
 static void check_snapshot(struct run *run)

@@ -292,11 +292,21 @@ static int64_t shown(const struct run *run)
     return ref_is_ahead(&run->model, run->t.now) && left > 0 ? 0 : left;
 }
 
+static void check_full(struct run *run, rl_duration full_in)
+{
+    rl_level later;
+
+    rl_limiter_snapshot(&run->limiter, run->t.now + full_in, &later);
+    LAW(run, later.full_in == 0 && later.remaining == (int64_t)later.burst, "full when told");
+    rl_limiter_snapshot(&run->limiter, run->t.now + full_in - 1, &later);
+    LAW(run, later.full_in == 1, "and not before");
+}
+
 static void check_snapshot(struct run *run)
 {
     int64_t left = shown(run);
     uint64_t *seen = run->seen[run->kind];
-    rl_level now, later;
+    rl_level now;
 
     rl_limiter_snapshot(&run->limiter, run->t.now, &now);
     LAW(run, now.remaining == left, "what is shown is there");
@@ -309,12 +319,8 @@ static void check_snapshot(struct run *run)
         now.full_in != RL_NEVER || run->kind == BY_HOLDERS ||
             (run->limit.amount == 0 && ref_used(&run->model, run->t.now) > 0),
         "it becomes full again, unless nothing comes back");
-    if (now.full_in != RL_NEVER && now.full_in > 0) {
-        rl_limiter_snapshot(&run->limiter, run->t.now + now.full_in, &later);
-        LAW(run, later.full_in == 0 && later.remaining == (int64_t)later.burst, "full when told");
-        rl_limiter_snapshot(&run->limiter, run->t.now + now.full_in - 1, &later);
-        LAW(run, later.full_in == 1, "and not before");
-    }
+    if (now.full_in != RL_NEVER && now.full_in > 0)
+        check_full(run, now.full_in);
     seen[SAW_DEBT] += now.remaining < 0;
     seen[SAW_FULL] += now.full_in == 0;
 }

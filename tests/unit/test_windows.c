@@ -63,83 +63,81 @@ static void ask_all(rl_limiter *limiter, const struct ask *row, size_t rows)
 }
 #define ASK_ALL(limiter, row) ask_all((limiter), (row), sizeof(row) / sizeof(row)[0])
 
+static const struct {
+    const char *algorithm, *zone, *why;
+    uint64_t amount, period, burst, parts, align, day_start, bookings, start, carry;
+    rl_wall_time epoch;
+    rl_status want;
+} wrong[] = {
+    { "fixed_window", NULL, "burst is neither 0 nor the amount: only buckets have one of their own",
+      5, RL_DAY, 6, 0, 0, 0, 0, 0, 0, 0, RL_E_INVALID },
+    { "fixed_window", NULL, "align is no rl_align", 5, RL_DAY, 5, 0, 5, 0, 0, 0, 0, 1,
+      RL_E_INVALID },
+    { "fixed_window", NULL, "epoch is needed: wall time at rl_time 0, or RL_EPOCH_1970", 5, RL_DAY,
+      0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 0, RL_E_INVALID },
+    { "fixed_window", NULL, "epoch lies before 1970", 5, RL_DAY, 0, 0, 0, 0, 0, 0, 0, -1,
+      RL_E_INVALID },
+    { "fixed_window", NULL, "period is neither an hour nor an even part of it", 5, 7 * RL_MINUTE, 0,
+      0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_E_INVALID },
+    { "fixed_window", NULL, "", 5, 15 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_OK },
+    { "fixed_window", NULL, "epoch is needed: wall time at rl_time 0, or RL_EPOCH_1970", 5, RL_HOUR,
+      0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 0, RL_E_INVALID },
+    { "fixed_window", NULL, "period is not 28 to 31 days", 5, 28 * RL_DAY - 1, 0, 0, RL_ALIGN_MONTH,
+      0, 0, 0, 0, 1, RL_E_INVALID },
+    { "fixed_window", NULL, "period is not 28 to 31 days", 5, 31 * RL_DAY + 1, 0, 0, RL_ALIGN_MONTH,
+      0, 0, 0, 0, 1, RL_E_INVALID },
+    { "fixed_window", NULL, "", 5, 28 * RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_OK },
+    { "fixed_window", NULL, "", 5, 31 * RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_OK },
+    { "fixed_window", NULL, "period is not a day", 5, RL_HOUR, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 1,
+      RL_E_INVALID },
+    { "fixed_window", NULL, "period is not 28 to 31 days", 5, RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0,
+      0, 1, RL_E_INVALID },
+    { "fixed_window", "UTC", "zone and day_start are for days and months", 5, RL_DAY, 0, 0, 0, 0, 0,
+      0, 0, 1, RL_E_INVALID },
+    { "fixed_window", NULL, "day_start is not in whole seconds of a day", 5, RL_DAY, 0, 0,
+      RL_ALIGN_DAY, RL_DAY, 0, 0, 0, 1, RL_E_INVALID },
+    { "fixed_window", "../../etc/passwd", "zone is neither a name nor a rule of a time zone", 5,
+      RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 1, RL_E_INVALID },
+    { "fixed_window", "Mars/Olympus_Mons",
+      "there is no data for this time zone in /usr/share/zoneinfo", 5, RL_DAY, 0, 0, RL_ALIGN_DAY,
+      0, 0, 0, 0, 1, RL_E_NOT_FOUND },
+    { "fixed_window", "PST8PDT,M13.2.0,M11.1.0", "zone is neither a name nor a rule of a time zone",
+      5, RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 1, RL_E_INVALID },
+    { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 1, 0, 0, 0, 0, 0, 0,
+      RL_E_INVALID },
+    { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 256, 0, 0, 0, 0, 0,
+      0, RL_E_INVALID },
+    { "sliding_window", NULL, "", 5, RL_DAY, 0, 255, 0, 0, 0, 0, 0, 0, RL_OK },
+    { "sliding_counter", NULL, "parts is more than 510", 5, RL_DAY, 0, 511, 0, 0, 0, 0, 0, 0,
+      RL_E_INVALID },
+    { "sliding_window", NULL, "the state is more than RL_STATE_WORDS_MAX words", 5, RL_DAY, 0, 255,
+      0, 0, 1, 0, 0, 0, RL_E_INVALID },
+    { NULL, NULL, "bookings are more than a state has room for", 5, RL_DAY, 0, 0, 0, 0, 257, 0, 0,
+      0, RL_E_INVALID },
+    { NULL, NULL, "start is more than 2^53 and not RL_START_EMPTY", 5, RL_DAY, 0, 0, 0, 0, 0,
+      RL_START_EMPTY - 1, 0, 0, RL_E_INVALID },
+    { NULL, NULL, "carry is neither RL_CARRY_USED nor RL_CARRY_SHARE", 5, RL_DAY, 0, 0, 0, 0, 0, 0,
+      2, 0, RL_E_INVALID },
+};
+
 static void a_wrong_limit_is_named(void **ctx)
 {
-    static const struct {
-        const char *algorithm, *zone, *why;
-        uint64_t amount, period, burst, parts, align, day_start, bookings, start, carry;
-        rl_wall_time epoch;
-        rl_status want;
-    } row[] = {
-        { "fixed_window", NULL,
-          "burst is neither 0 nor the amount: only buckets have one of their own", 5, RL_DAY, 6, 0,
-          0, 0, 0, 0, 0, 0, RL_E_INVALID },
-        { "fixed_window", NULL, "align is no rl_align", 5, RL_DAY, 5, 0, 5, 0, 0, 0, 0, 1,
-          RL_E_INVALID },
-        { "fixed_window", NULL, "epoch is needed: wall time at rl_time 0, or RL_EPOCH_1970", 5,
-          RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 0, RL_E_INVALID },
-        { "fixed_window", NULL, "epoch lies before 1970", 5, RL_DAY, 0, 0, 0, 0, 0, 0, 0, -1,
-          RL_E_INVALID },
-        { "fixed_window", NULL, "period is neither an hour nor an even part of it", 5,
-          7 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", NULL, "", 5, 15 * RL_MINUTE, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 1, RL_OK },
-        { "fixed_window", NULL, "epoch is needed: wall time at rl_time 0, or RL_EPOCH_1970", 5,
-          RL_HOUR, 0, 0, RL_ALIGN_HOUR, 0, 0, 0, 0, 0, RL_E_INVALID },
-        { "fixed_window", NULL, "period is not 28 to 31 days", 5, 28 * RL_DAY - 1, 0, 0,
-          RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", NULL, "period is not 28 to 31 days", 5, 31 * RL_DAY + 1, 0, 0,
-          RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", NULL, "", 5, 28 * RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_OK },
-        { "fixed_window", NULL, "", 5, 31 * RL_DAY, 0, 0, RL_ALIGN_MONTH, 0, 0, 0, 0, 1, RL_OK },
-        { "fixed_window", NULL, "period is not a day", 5, RL_HOUR, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0,
-          1, RL_E_INVALID },
-        { "fixed_window", NULL, "period is not 28 to 31 days", 5, RL_DAY, 0, 0, RL_ALIGN_MONTH, 0,
-          0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", "UTC", "zone and day_start are for days and months", 5, RL_DAY, 0, 0, 0,
-          0, 0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", NULL, "day_start is not in whole seconds of a day", 5, RL_DAY, 0, 0,
-          RL_ALIGN_DAY, RL_DAY, 0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", "../../etc/passwd", "zone is neither a name nor a rule of a time zone", 5,
-          RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0, 0, 0, 1, RL_E_INVALID },
-        { "fixed_window", "Mars/Olympus_Mons",
-          "there is no data for this time zone in /usr/share/zoneinfo", 5, RL_DAY, 0, 0,
-          RL_ALIGN_DAY, 0, 0, 0, 0, 1, RL_E_NOT_FOUND },
-        { "fixed_window", "PST8PDT,M13.2.0,M11.1.0",
-          "zone is neither a name nor a rule of a time zone", 5, RL_DAY, 0, 0, RL_ALIGN_DAY, 0, 0,
-          0, 0, 1, RL_E_INVALID },
-        { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 1, 0, 0, 0, 0, 0,
-          0, RL_E_INVALID },
-        { "sliding_window", NULL, "parts is neither 0 nor 2 to 255", 5, RL_DAY, 0, 256, 0, 0, 0, 0,
-          0, 0, RL_E_INVALID },
-        { "sliding_window", NULL, "", 5, RL_DAY, 0, 255, 0, 0, 0, 0, 0, 0, RL_OK },
-        { "sliding_counter", NULL, "parts is more than 510", 5, RL_DAY, 0, 511, 0, 0, 0, 0, 0, 0,
-          RL_E_INVALID },
-        { "sliding_window", NULL, "the state is more than RL_STATE_WORDS_MAX words", 5, RL_DAY, 0,
-          255, 0, 0, 1, 0, 0, 0, RL_E_INVALID },
-        { NULL, NULL, "bookings are more than a state has room for", 5, RL_DAY, 0, 0, 0, 0, 257, 0,
-          0, 0, RL_E_INVALID },
-        { NULL, NULL, "start is more than 2^53 and not RL_START_EMPTY", 5, RL_DAY, 0, 0, 0, 0, 0,
-          RL_START_EMPTY - 1, 0, 0, RL_E_INVALID },
-        { NULL, NULL, "carry is neither RL_CARRY_USED nor RL_CARRY_SHARE", 5, RL_DAY, 0, 0, 0, 0, 0,
-          0, 2, 0, RL_E_INVALID },
-    };
-
     (void)ctx;
-    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        rl_limit limit = limit_of(row[i].algorithm, row[i].amount, row[i].period);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        rl_limit limit = limit_of(wrong[i].algorithm, wrong[i].amount, wrong[i].period);
         const char *why = NULL;
 
-        limit.burst = row[i].burst;
-        limit.parts = row[i].parts;
-        limit.align = row[i].align;
-        limit.zone = row[i].zone;
-        limit.day_start = row[i].day_start;
-        limit.bookings = row[i].bookings;
-        limit.start = row[i].start;
-        limit.carry = row[i].carry;
-        limit.epoch = row[i].epoch;
-        assert_int_equal(rl_limit_check(&limit, &why), row[i].want);
-        assert_string_equal(why, row[i].why);
+        limit.burst = wrong[i].burst;
+        limit.parts = wrong[i].parts;
+        limit.align = wrong[i].align;
+        limit.zone = wrong[i].zone;
+        limit.day_start = wrong[i].day_start;
+        limit.bookings = wrong[i].bookings;
+        limit.start = wrong[i].start;
+        limit.carry = wrong[i].carry;
+        limit.epoch = wrong[i].epoch;
+        assert_int_equal(rl_limit_check(&limit, &why), wrong[i].want);
+        assert_string_equal(why, wrong[i].why);
     }
 }
 
