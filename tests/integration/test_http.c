@@ -553,7 +553,8 @@ static void the_host_stays_as_it_was(void **state)
     }
     assert_string_equal(setlocale(LC_ALL, NULL), locale);
     assert_int_equal(count_environment(), variables);
-    for (int i = 0; i < 1000 && count_threads() > threads; i++) /* the server's own go in a moment */
+    for (int i = 0; i < 1000 && count_threads() > threads;
+         i++) /* the server's own go in a moment */
         (void)poll(NULL, 0, 20);
     assert_int_equal(count_threads(), threads);
     end(&seen);
