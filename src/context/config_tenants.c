@@ -126,13 +126,23 @@ static rl_status read_member(struct rl__reader *reader, const cJSON *member,
     return read_tier(reader, member, config, tenants);
 }
 
+static int is_repeated(const cJSON *object, const cJSON *member)
+{
+    for (const cJSON *other = object->child; other != member; other = other->next)
+        if (strcmp(other->string, member->string) == 0)
+            return 1;
+    return 0;
+}
+
 static rl_status read_members(struct rl__reader *reader, const cJSON *value,
                               struct rl__config *config, struct rl__tenant_settings *tenants,
                               int first)
 {
     for (const cJSON *member = value->child; member != NULL; member = member->next) {
         size_t mark = rl__reader_enter(reader, member->string);
-        rl_status st = read_member(reader, member, config, tenants, first);
+        rl_status st = first && is_repeated(value, member)
+                           ? rl__reader_fail(reader, "this key is given twice")
+                           : read_member(reader, member, config, tenants, first);
 
         if (st != RL_OK)
             return st;

@@ -76,9 +76,8 @@ static rl_status start(rl_context *rl, const rl_options *options)
         return st;
     if ((st = rl__furnish_global(rl)) != RL_OK)
         return fail(options, st, "global: too many limits");
-    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
-        if ((st = rl__furnish_tenants(rl, rl->config, k)) != RL_OK)
-            return fail(options, st, "users, organisations, api_keys: too many limits in a tier");
+    if ((st = rl__furnish_tenants(rl, rl->config)) != RL_OK)
+        return fail(options, st, "users, organisations, api_keys: too many limits in a tier");
     return RL_OK;
 }
 

@@ -127,7 +127,8 @@ rl_status rl__furnish_provider(void *user, struct rl__provider *provider);
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model);
 rl_status rl__furnish_global(rl_context *rl);
-rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config, size_t kind);
+/* All kinds, or none; but for memory that runs out on the way. */
+rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config);
 /* How the limits of a scope are kept; `setting` is one of `limits`. */
 rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
                          const struct rl__limits *limits, const struct rl__limit_setting *setting);

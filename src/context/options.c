@@ -166,24 +166,51 @@ static rl_status fill_set(struct rl__tier_set *set, rl_context *rl,
     return st;
 }
 
-rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config, size_t kind)
+/* NULL in *out, too, where there is nothing to put in force. */
+static rl_status make_set(rl_context *rl, const struct rl__config *config, size_t kind,
+                          struct rl__tier_set **out)
 {
     const struct rl__tenant_settings *settings = &config->tenants[kind];
     struct rl__tenants *tenants = &rl->registry.tenants[kind];
-    struct rl__tier_set *set;
     rl_status st;
 
     /* No limits are limits, too, once there were others. */
+    *out = NULL;
     if (settings->tiers == NULL && !rl__tenants_active(tenants))
         return RL_OK;
-    rl__store(&tenants->most, settings->max_count > 0 ? settings->max_count : UINT64_MAX);
-    if ((set = rl__tier_set_new(tenants, kind_name[kind])) == NULL)
+    if ((*out = rl__tier_set_new(tenants, kind_name[kind])) == NULL)
         return RL_E_NOMEM;
-    if ((st = fill_set(set, rl, settings, kind)) != RL_OK) {
-        rl__tier_set_free(set);
-        return st;
+    if ((st = fill_set(*out, rl, settings, kind)) != RL_OK) {
+        rl__tier_set_free(*out);
+        *out = NULL;
     }
-    return rl__tenants_use(tenants, set, rl__now(&rl->env));
+    return st;
+}
+
+static rl_status use_set(rl_context *rl, const struct rl__config *config, size_t kind,
+                         struct rl__tier_set *set)
+{
+    uint64_t most = config->tenants[kind].max_count;
+
+    if (set == NULL)
+        return RL_OK;
+    rl__store(&rl->registry.tenants[kind].most, most > 0 ? most : UINT64_MAX);
+    return rl__tenants_use(&rl->registry.tenants[kind], set, rl__now(&rl->env));
+}
+
+rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config)
+{
+    struct rl__tier_set *set[RL__TENANT_KINDS] = { NULL };
+    rl_status st = RL_OK;
+
+    for (size_t k = 0; k < RL__TENANT_KINDS && st == RL_OK; k++)
+        st = make_set(rl, config, k, &set[k]);
+    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
+        if (st == RL_OK)
+            st = use_set(rl, config, k, set[k]);
+        else
+            rl__tier_set_free(set[k]);
+    return st;
 }
 
 /* ---- providers and models ---- */
@@ -306,15 +333,15 @@ static rl_status join_family(rl_context *rl, struct rl__provider *provider,
 {
     struct furnishing f = furnishing_of(rl, rl__provider_traits(provider), &settings->limits);
     struct rl__family *family;
-    int is_new;
-    rl_status st =
-        rl__registry_family(&rl->registry, provider, rl__family_name(settings), &family, &is_new);
+    rl_status st = rl__registry_family(&rl->registry, provider, rl__family_name(settings), &family);
 
-    if (st == RL_OK && is_new)
-        st = add_limits(&family->scope, &f);
-    if (st == RL_OK)
-        node->lane.scope[RL__FAMILY_SCOPE] = &family->scope;
-    return st;
+    if (st == RL_OK && !family->furnished && (st = add_limits(&family->scope, &f)) != RL_OK)
+        rl__scope_deinit(&family->scope); /* nobody has seen it: the next one tries again */
+    if (st != RL_OK)
+        return st;
+    family->furnished = 1;
+    node->lane.scope[RL__FAMILY_SCOPE] = &family->scope;
+    return RL_OK;
 }
 
 static int knows_limits(const struct rl__lane *lane)

@@ -199,6 +199,7 @@ static void reset_scope(struct rl__scope *scope, rl_time now)
         rl_level level;
 
         rl_limiter_snapshot(&entry->limiter, now, &level);
+        rl__store(&entry->reset_at, now);
         rl__entry_correct(entry, (int64_t)level.burst - level.remaining, now);
     }
 }

@@ -18,6 +18,7 @@
 struct change {
     struct rl__scope *scope;
     struct rl__entry *before; /* goes, or changes; NULL: there was none */
+    struct rl__entry *from;   /* in force until now, and counts on in `before` or `after` */
     struct rl__entry *after;  /* owned until it is put; NULL: `before` changes or goes */
     const struct rl__traits *traits;
     rl_limit limit;
@@ -69,10 +70,12 @@ static int same_rule(const struct rl__rule *a, const struct rl__rule *b)
            memcmp(&a->settle, &b->settle, sizeof a->settle) == 0;
 }
 
+/* Of one dimension and period there may be several that charge differently. */
 static int speaks_of(const struct rl__entry *entry, const struct rl__limit_setting *setting)
 {
     return entry->rule.dimension == setting->rule.dimension &&
-           entry->rule.weighed == setting->rule.weighed && entry->period == setting->limit.period;
+           entry->rule.weighed == setting->rule.weighed && entry->period == setting->limit.period &&
+           (!setting->rule.weighed || same_rule(&entry->rule, &setting->rule));
 }
 
 /* Whether a limiter can go on under the new limit. */
@@ -91,20 +94,27 @@ static int same_shape(const struct rl__entry *entry, const struct rl__rule *rule
            rl_limit_words(limit, &new_words) == RL_OK && old_words == new_words;
 }
 
+/* The one in force; NULL: none. */
 static struct rl__entry *entry_for(struct rl__scope *scope, const struct rl__limit_setting *setting)
 {
-    struct rl__entry *off = NULL;
+    for (size_t i = 0; i < rl__scope_count(scope); i++)
+        if (speaks_of(scope->entry[i], setting) && rl__load(&scope->entry[i]->off) == 0)
+            return scope->entry[i];
+    return NULL;
+}
 
+/* One that was in force before, and would do. */
+static struct rl__entry *spare_for(struct rl__scope *scope, const struct rl__limit_setting *setting,
+                                   const rl_limit *limit)
+{
     for (size_t i = 0; i < rl__scope_count(scope); i++) {
         struct rl__entry *entry = scope->entry[i];
 
-        if (!speaks_of(entry, setting))
-            continue;
-        if (rl__load(&entry->off) == 0)
+        if (rl__load(&entry->off) != 0 && speaks_of(entry, setting) &&
+            same_shape(entry, &setting->rule, limit))
             return entry;
-        off = entry;
     }
-    return off;
+    return NULL;
 }
 
 static int is_named(const struct rl__limits *limits, const struct rl__entry *entry)
@@ -140,7 +150,10 @@ static rl_status prepare_one(struct reload *r, struct change *like,
     like->amount = setting->limit.amount;
     like->source = rl__limit_source(setting);
     like->origin = setting->origin;
-    like->stays = like->before != NULL && same_shape(like->before, &setting->rule, &like->limit);
+    like->from = like->before;
+    if (like->before == NULL || !same_shape(like->before, &setting->rule, &like->limit))
+        like->before = spare_for(like->scope, setting, &like->limit);
+    like->stays = like->before != NULL;
     if ((st = stage(r, like, &change)) != RL_OK)
         return st;
     if (change->stays)
@@ -255,7 +268,8 @@ static rl_status prepare_provider(struct reload *r, struct rl__provider *provide
 
         while (known != NULL && !is_same_text(rl__family_name(known), f->name + f->pattern))
             known = known->next;
-        st = prepare_scope(r, &f->scope, traits, known != NULL ? &known->limits : &no_limits);
+        if (known != NULL && f->furnished) /* else those who wait in it go on under its limits */
+            st = prepare_scope(r, &f->scope, traits, &known->limits);
     }
     for (struct rl__lane_node *n = r->rl->registry.lanes; n != NULL && st == RL_OK; n = n->next)
         if (n->lane.provider == provider)
@@ -274,21 +288,6 @@ static rl_status prepare(struct reload *r)
 }
 
 /* ---- changing ---- */
-
-/* What is gone from the file lives on if answers speak of it: then as they do. */
-static void drop(struct rl__entry *entry, const struct rl__traits *traits, rl_time now)
-{
-    rl_limit limit;
-
-    if (entry->learned.reported == 0 || !entry->is_bucket) {
-        rl__store(&entry->off, 1);
-        return;
-    }
-    entry->source = RL_SOURCE_ANSWER;
-    entry->configured = RL_NEVER;
-    limit = rl__learn_limit(entry, traits);
-    rl__learn_put(entry, &limit, now);
-}
 
 static void change_bucket(const struct change *change, rl_time now)
 {
@@ -322,19 +321,48 @@ static void switch_on(struct rl__entry *entry, rl_time now)
     rl__store(&entry->off, 0);
 }
 
-/* The limiter is another; what was used of the old one is used of the new one. */
-static void replace(struct change *change, rl_time now)
+static void switch_off(struct rl__entry *entry, struct rl__entry *successor, rl_time now)
+{
+    /* release: pairs with keeper_of() in permit.c */
+    __atomic_store_n(&entry->successor, successor, __ATOMIC_RELEASE);
+    rl__store(&entry->off_at, now);
+    rl__store(&entry->off, 1);
+}
+
+/* What is gone from the file lives on if answers speak of it: then as they do. */
+static void drop(struct rl__entry *entry, const struct rl__traits *traits, rl_time now)
+{
+    rl_limit limit;
+
+    if (entry->learned.reported == 0 || !entry->is_bucket) {
+        switch_off(entry, NULL, now);
+        return;
+    }
+    entry->source = RL_SOURCE_ANSWER;
+    entry->configured = RL_NEVER;
+    limit = rl__learn_limit(entry, traits);
+    rl__learn_put(entry, &limit, now);
+}
+
+/* Another limiter takes over: what was used of the old one is used of the new one, and what is
+ * under way will be settled there. */
+static void take_over(struct rl__entry *from, struct rl__entry *to, rl_time now)
 {
     rl_level old, fresh;
 
+    if (from == NULL || from == to || rl__load(&from->off) != 0)
+        return;
+    rl_limiter_snapshot(&from->limiter, now, &old);
+    rl_limiter_snapshot(&to->limiter, now, &fresh);
+    rl_limiter_set_level(&to->limiter, (int64_t)fresh.burst - ((int64_t)old.burst - old.remaining),
+                         now);
+    switch_off(from, to, now);
+}
+
+static void replace(struct change *change, rl_time now)
+{
     rl__store(&change->after->since, now);
-    if (change->before != NULL && rl__load(&change->before->off) == 0) {
-        rl_limiter_snapshot(&change->before->limiter, now, &old);
-        rl_limiter_snapshot(&change->after->limiter, now, &fresh);
-        rl_limiter_set_level(&change->after->limiter,
-                             (int64_t)fresh.burst - ((int64_t)old.burst - old.remaining), now);
-        rl__store(&change->before->off, 1);
-    }
+    take_over(change->from, change->after, now);
     rl__scope_put(change->scope, change->after);
     change->after = NULL;
 }
@@ -352,6 +380,7 @@ static void apply_one(struct reload *r, struct change *change)
             change_bucket(change, r->now);
         else
             change_other(r, change);
+        take_over(change->from, change->before, r->now);
         switch_on(change->before, r->now);
     }
 }
@@ -426,8 +455,8 @@ static rl_status change_limits(struct reload *r)
 
     rl__lock(&registry->lock);
     st = prepare(r);
-    for (size_t k = 0; k < RL__TENANT_KINDS && st == RL_OK; k++)
-        st = rl__furnish_tenants(r->rl, r->config, k);
+    if (st == RL_OK)
+        st = rl__furnish_tenants(r->rl, r->config);
     if (st == RL_OK)
         apply(r);
     rl__unlock(&registry->lock);
@@ -525,7 +554,8 @@ static cJSON *merge(cJSON *target, const cJSON *patch)
 
 static rl_status merged_text(const char *before, const cJSON *patch, char **out)
 {
-    cJSON *document = merge(cJSON_Parse(before), patch);
+    cJSON *present = cJSON_Parse(before);
+    cJSON *document = present == NULL ? NULL : merge(present, patch);
 
     *out = document == NULL ? NULL : cJSON_PrintUnformatted(document);
     cJSON_Delete(document);

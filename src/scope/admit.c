@@ -66,7 +66,9 @@ static void ask_queue(struct rl__entry *entry, struct rl__scope *scope, const st
 /* What has to be there for so much: of a limit that lends, no more than all of it. */
 static uint64_t at_once(const struct rl__entry *entry, uint64_t amount)
 {
-    return entry->rule.borrow ? rl__min(amount, amount_of(entry)) : amount;
+    uint64_t whole = amount_of(entry);
+
+    return entry->rule.borrow && whole > 0 ? rl__min(amount, whole) : amount;
 }
 
 /* What the asking found, for the taking: of the first few entries, in the order of asking. */

@@ -128,6 +128,38 @@ static int settle_tenants(const struct rl__grant *grant, struct rl__tenants *ten
     return gave;
 }
 
+/* A grant made while the entry was off took nothing from it. */
+static int was_off(const struct rl__entry *entry, rl_time at)
+{
+    return at > rl__load(&entry->off_at) && at < rl__load(&entry->since);
+}
+
+/* Who counts now what a grant of that moment took from this entry; NULL: nobody. */
+static struct rl__entry *keeper_of(struct rl__entry *entry, rl_time at)
+{
+    if (was_off(entry, at))
+        return NULL;
+    while (entry != NULL && rl__load(&entry->off) != 0) {
+        if (at > rl__load(&entry->off_at))
+            return NULL; /* it was off already */
+        entry = __atomic_load_n(&entry->successor, __ATOMIC_ACQUIRE);
+    }
+    return entry;
+}
+
+/* 1: something came back. */
+static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved,
+                        const struct rl__cost *used, rl_time at, rl_time now)
+{
+    uint64_t before = rl__rule_reserve(&entry->rule, reserved);
+    uint64_t after = rl__rule_settle(&entry->rule, used);
+
+    if (at < rl__load(&entry->reset_at))
+        after = rl__max(after, before);
+    book(entry, before, after, at, now);
+    return after < before;
+}
+
 int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
                      const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
                      rl_time now)
@@ -136,14 +168,10 @@ int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
 
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; i < grant->taken.count[s]; i++) {
-            struct rl__entry *entry = grant->lane->scope[s]->entry[i];
-            uint64_t before = rl__rule_reserve(&entry->rule, reserved);
-            uint64_t after = rl__rule_settle(&entry->rule, used);
+            struct rl__entry *entry = keeper_of(grant->lane->scope[s]->entry[i], at);
 
-            if (rl__load(&entry->since) > at)
-                continue;
-            book(entry, before, after, at, now);
-            gave |= after < before;
+            if (entry != NULL)
+                gave |= settle_entry(entry, reserved, used, at, now);
         }
     return settle_tenants(grant, tenants, reserved, used, at, now) | gave;
 }

@@ -143,11 +143,14 @@ static void publish(struct rl__registry *registry, struct rl__lane_node *node, s
     __atomic_store_n(&registry->bucket[bucket], node, __ATOMIC_RELEASE);
 }
 
-static struct rl__lane_node *retired_twin(const struct rl__registry *registry, const char *name)
+static struct rl__lane_node *retired_twin(const struct rl__registry *registry,
+                                          const struct rl__lane_node *like)
 {
     struct rl__lane_node *node = registry->lanes;
 
-    while (node != NULL && !(rl__load(&node->retired) != 0 && strcmp(node->name, name) == 0))
+    while (node != NULL &&
+           !(rl__load(&node->retired) != 0 && node->provider_length == like->provider_length &&
+             strcmp(node->name, like->name) == 0))
         node = node->next;
     return node;
 }
@@ -220,14 +223,13 @@ static char *joined_name(struct rl__registry *registry, const struct lane_name *
 }
 
 rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
-                              const char *pattern, struct rl__family **out, int *is_new)
+                              const char *pattern, struct rl__family **out)
 {
     struct lane_name name = { .provider = provider->name, .model = pattern };
     struct rl__family *family = provider->families;
 
     while (family != NULL && strcmp(family->name + family->pattern, pattern) != 0)
         family = family->next;
-    *is_new = family == NULL;
     if (family == NULL) {
         name.provider_length = strlen(provider->name);
         name.model_length = strlen(pattern);
@@ -281,7 +283,7 @@ static rl_status new_lane(struct rl__registry *registry, const struct lane_name 
         return RL_E_NOMEM;
     }
     lay_lane(registry, provider, node, name);
-    if ((twin = retired_twin(registry, node->name)) != NULL && name->model_length > 0)
+    if ((twin = retired_twin(registry, node)) != NULL && name->model_length > 0)
         node->lane.scope[RL__MODEL_SCOPE] = twin->lane.scope[RL__MODEL_SCOPE];
     if ((st = registry->furnish_lane(registry->user, provider, node, name->model)) != RL_OK) {
         free_node(registry, node);

@@ -32,6 +32,7 @@ struct rl__family {
     struct rl__scope scope;
     char *name;     /* "openai/gpt-4o-*" */
     size_t pattern; /* where the pattern begins in it */
+    int furnished;  /* it has its limits */
     struct rl__family *next;
 };
 
@@ -71,7 +72,7 @@ rl_status rl__registry_init(struct rl__registry *registry, struct rl__env *env);
 void rl__registry_deinit(struct rl__registry *registry);
 /* The provider's family of that pattern, made if need be. Under the registry's lock. */
 rl_status rl__registry_family(struct rl__registry *registry, struct rl__provider *provider,
-                              const char *pattern, struct rl__family **out, int *is_new);
+                              const char *pattern, struct rl__family **out);
 /* All lanes, newest first; without the lock. acquire: pairs with publish(). */
 static inline const struct rl__lane_node *rl__registry_lanes(const struct rl__registry *registry)
 {

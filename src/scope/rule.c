@@ -5,6 +5,7 @@
 #include "base/arith.h"
 
 #include <llmrl/limiter.h>
+#include <string.h>
 
 /* Sums saturate; what is taken off never makes less than nothing. */
 static uint64_t weigh(const struct rl__weights *weights, const struct rl__cost *cost,
@@ -26,6 +27,13 @@ static uint64_t weigh(const struct rl__weights *weights, const struct rl__cost *
             less = rl__add_sat(less, product);
     }
     return rl__min(rl__sub_sat(weights->largest ? largest : more, less), RL_AMOUNT_MAX);
+}
+
+int rl__rule_counts_alike(const struct rl__rule *a, const struct rl__rule *b)
+{
+    return a->dimension == b->dimension && a->weighed == b->weighed &&
+           memcmp(&a->reserve, &b->reserve, sizeof a->reserve) == 0 &&
+           memcmp(&a->settle, &b->settle, sizeof a->settle) == 0;
 }
 
 uint64_t rl__rule_weigh(const struct rl__rule *rule, const struct rl__cost *cost)

@@ -67,4 +67,7 @@ static inline uint64_t rl__rule_reserve(const struct rl__rule *rule, const struc
 }
 uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used);
 
+/* Whether both count a request alike. */
+int rl__rule_counts_alike(const struct rl__rule *a, const struct rl__rule *b);
+
 #endif

@@ -47,10 +47,13 @@ struct rl__entry {
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
     const char *origin;  /* static: the built-in table; NULL: none */
     uint64_t off;        /* 1: the configuration has dropped it; atomic */
-    rl_time since;       /* grants made before owe it nothing; atomic */
-    uint64_t shadowed;   /* requests that a limit in shadow mode would have held back; atomic */
-    uint64_t *words;     /* owned: a state that is larger than a limiter; else NULL */
-    char *zone;          /* owned copy of limit.zone; NULL: none */
+    rl_time off_at;      /* when that was, the last time; atomic */
+    rl_time since;       /* when it was put in force again; grants made between owe it nothing */
+    rl_time reset_at;    /* grants made before give nothing back; atomic */
+    struct rl__entry *successor; /* while it is off: who counts what it did; atomic */
+    uint64_t shadowed; /* requests that a limit in shadow mode would have held back; atomic */
+    uint64_t *words;   /* owned: a state that is larger than a limiter; else NULL */
+    char *zone;        /* owned copy of limit.zone; NULL: none */
     rl_limiter limiter;
     rl_limit limit; /* in force; learning lock */
     /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.

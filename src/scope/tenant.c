@@ -179,7 +179,7 @@ static rl_status take_one(const struct rl__tier_limit *limit, uint64_t *word, ui
     const rl_algorithm *algorithm = limit->made.algorithm;
     const rl_plan *plan = &limit->made.plan;
     uint64_t whole = plan->word[0]; /* the amount; see rl_plan */
-    uint64_t first = limit->rule.borrow ? rl__min(amount, whole) : amount;
+    uint64_t first = limit->rule.borrow && whole > 0 ? rl__min(amount, whole) : amount;
     rl_status st;
 
     if (amount == 0)
@@ -241,6 +241,8 @@ int rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reser
         /* More than a whole limit at once cannot be, and must not close us for years. */
         step.used = rl__min(rl__rule_settle(&limit->rule, used),
                             rl__add_sat(step.amount, limit->made.plan.word[0]));
+        if (at / RL_SECOND < held->record->reset)
+            step.used = rl__max(step.used, step.amount);
         if (limit->since > at || step.amount == step.used)
             continue;
         (void)rl__step(limit->made.algorithm, &step, &limit->made.plan,
@@ -268,4 +270,5 @@ void rl__tenant_reset(struct rl__held_tenant *held, rl_time now)
     rl__record_start(held->shard->locked.set, held->record, held->record->hash, held->record->tier,
                      now);
     held->record->permits = permits;
+    held->record->reset = (uint32_t)rl__min(now / RL_SECOND, UINT32_MAX);
 }

@@ -195,13 +195,13 @@ int rl__tenants_sweep(struct rl__tenants *tenants, rl_time now)
 
 /* ---- changing the set ---- */
 
-static const struct rl__tier_limit *same_limit(const struct rl__tier *tier,
-                                               const struct rl__tier_limit *like)
+const struct rl__tier_limit *rl__tier_same_limit(const struct rl__tier *tier,
+                                                 const struct rl__tier_limit *like)
 {
     for (size_t i = 0; i < tier->count; i++)
         if (tier->limit[i].rule.dimension == like->rule.dimension &&
-            tier->limit[i].rule.weighed == like->rule.weighed &&
-            tier->limit[i].limit.period == like->limit.period)
+            tier->limit[i].limit.period == like->limit.period &&
+            rl__rule_counts_alike(&tier->limit[i].rule, &like->rule))
             return &tier->limit[i];
     return NULL;
 }
@@ -228,7 +228,8 @@ static void carry_record(const struct rl__tier *before, const uint64_t *from,
                          const struct rl__tier *after, uint64_t *to, rl_time now)
 {
     for (size_t i = 0; i < after->count; i++) {
-        const struct rl__tier_limit *limit = &after->limit[i], *old = same_limit(before, limit);
+        const struct rl__tier_limit *limit = &after->limit[i],
+                                    *old = rl__tier_same_limit(before, limit);
 
         if (old != NULL)
             carry_limit(old, &from[old->first], limit, &to[limit->first], now);
@@ -248,6 +249,16 @@ void rl__record_move(const struct rl__tier_set *set, struct rl__record *record, 
     carry_record(old, before, &set->tier[tier], record->word, now);
 }
 
+/* The tier that the file gives, or else the one that a request has named, if it is still there. */
+static size_t tier_in(const struct rl__tier_set *set, const struct rl__tier_set *old,
+                      const struct rl__record *record)
+{
+    if (rl__tier_is_assigned(set, record->hash) || rl__tier_is_assigned(old, record->hash) ||
+        !set->tier[record->tier].given)
+        return rl__tier_of(set, record->hash);
+    return record->tier;
+}
+
 static rl_status move_shard(struct rl__tenants *tenants, struct rl__shard *shard,
                             const struct rl__tier_set *set, rl_time now)
 {
@@ -265,8 +276,9 @@ static rl_status move_shard(struct rl__tenants *tenants, struct rl__shard *shard
         if (record->hash == 0)
             continue;
         copy = rl__record_find(set, to.records, to.capacity, record->hash);
-        rl__record_start(set, copy, record->hash, rl__tier_of(set, record->hash), now);
+        rl__record_start(set, copy, record->hash, tier_in(set, old, record), now);
         copy->permits = record->permits;
+        copy->reset = record->reset;
         carry_record(&old->tier[record->tier], record->word, &set->tier[copy->tier], copy->word,
                      now);
         to.count++;

@@ -56,8 +56,9 @@ struct rl__tier_set {
     size_t count, words;
     struct rl__assignment *assigned; /* by hash */
     size_t assigned_count;
-    size_t borrowed; /* so many tiers have their names from the set before */
-    int handed_on;   /* the set after this one has the names */
+    size_t borrowed;                   /* so many tiers have their names from the set before */
+    int handed_on;                     /* the set after this one has the names */
+    const struct rl__tier_set *before; /* while it is in the making: the present one; NULL: none */
     struct rl__tier_set *next_retired;
 };
 
@@ -96,6 +97,11 @@ rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const st
 rl_status rl__tier_assign(struct rl__tier_set *set, uint64_t hash, long tier);
 /* The one that a tenant has. */
 size_t rl__tier_of(const struct rl__tier_set *set, uint64_t hash);
+/* Whether the set names it. */
+int rl__tier_is_assigned(const struct rl__tier_set *set, uint64_t hash);
+/* The limit of that tier that counts the same; NULL: none. */
+const struct rl__tier_limit *rl__tier_same_limit(const struct rl__tier *tier,
+                                                 const struct rl__tier_limit *like);
 /* By name; -1: none that is given. */
 long rl__tier_index(const struct rl__tier_set *set, const char *name);
 

@@ -12,7 +12,7 @@ struct rl__record {
     uint64_t hash;
     uint16_t tier;
     uint16_t permits; /* out; UINT16_MAX: too many to count, it stays */
-    uint32_t unused;
+    uint32_t reset;   /* the second of the last fresh start: grants before it give nothing back */
     uint64_t word[];
 };
 

@@ -71,6 +71,7 @@ struct rl__tier_set *rl__tier_set_new(struct rl__tenants *tenants, const char *k
     if (set == NULL)
         return NULL;
     set->env = tenants->env;
+    set->before = tenants->set;
     if ((tenants->set == NULL || copy_names(set, tenants->set) == RL_OK) &&
         rl__tier_get(set, kind, "default", &first) == RL_OK)
         return set;
@@ -130,6 +131,19 @@ static rl_status plan_limit(struct rl__env *env, struct rl__tier_limit *limit, r
     return limit->zone == NULL ? RL_E_NOMEM : RL_OK;
 }
 
+/* A limit that was there before is no younger for being read again: permits that are out settle. */
+static rl_time in_force_since(const struct rl__tier_set *set, const struct rl__tier *tier,
+                              const struct rl__tier_limit *limit)
+{
+    size_t index = (size_t)(tier - set->tier);
+    const struct rl__tier_limit *same;
+
+    if (set->before == NULL || index >= set->before->count)
+        return limit->since;
+    same = rl__tier_same_limit(&set->before->tier[index], limit);
+    return same == NULL ? limit->since : same->since;
+}
+
 rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const struct rl__rule *rule,
                        const rl_limit *limit, rl_time now)
 {
@@ -142,6 +156,7 @@ rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const st
     tier->limit = grown;
     if ((st = plan_limit(set->env, &fresh, now)) != RL_OK)
         return st;
+    fresh.since = in_force_since(set, tier, &fresh);
     fresh.first = tier->words;
     if (tier->words + fresh.made.words > RL__TENANT_WORDS_MAX) {
         rl__free(set->env, fresh.zone);
@@ -191,6 +206,13 @@ rl_status rl__tier_assign(struct rl__tier_set *set, uint64_t hash, long tier)
     set->assigned[at] = fresh;
     set->assigned_count++;
     return RL_OK;
+}
+
+int rl__tier_is_assigned(const struct rl__tier_set *set, uint64_t hash)
+{
+    size_t at = place_of(set, hash);
+
+    return at < set->assigned_count && set->assigned[at].hash == hash;
 }
 
 size_t rl__tier_of(const struct rl__tier_set *set, uint64_t hash)

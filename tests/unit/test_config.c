@@ -207,6 +207,7 @@ static void each_mistake_names_its_place(void **state)
         { "{\"users\": {\"ids\": {\"\": \"default\"}}}",
           "users.ids.: an id must have 1 to 512 bytes" },
         { "{\"users\": {\"max_count\": 0}}", "users.max_count: must be between 1 and 1000000000" },
+        { "{\"users\": {\"ids\": {}, \"ids\": {}}}", "users.ids: this key is given twice" },
         { "{\"users\": {\"a\": {\"weight\": 0}}}",
           "users.a.weight: must be between 1 and 1000000" },
         { "{\"organisations\": 1}",

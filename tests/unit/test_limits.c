@@ -385,6 +385,12 @@ static void what_is_larger_than_a_limit_fails_or_borrows(void **state)
     request.provider = "q";
     assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_E_TOO_LARGE);
     rl_close(rl);
+    /* Of nothing, nothing can be borrowed. */
+    rl = open_with("{\"global\": {\"limits\": [{\"dimension\": \"tokens\", \"amount\": 0, "
+                   "\"period\": \"minute\", \"oversize\": \"borrow\"}]}}",
+                   NULL);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_E_TOO_LARGE);
+    rl_close(rl);
 }
 
 static void headroom_is_for_those_of_higher_priority(void **state)

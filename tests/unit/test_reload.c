@@ -181,6 +181,7 @@ static void limits_come_and_go(void **state)
     reload(rl, P("\"requests_per_day\": 5"));
     assert_int_equal(granted(rl, &request, 99), 5);
     reload(rl, "{}");
+    the_clock.now += RL_SECOND;
     assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
     the_clock.now += RL_SECOND;
     reload(rl, P("\"requests_per_day\": 5"));
@@ -246,6 +247,141 @@ static void tiers_come_and_go(void **state)
     bob.user_tier = NULL;
     assert_int_equal(granted(rl, &bob, 20), 20);
     rl_close(rl);
+}
+
+/* What was under way before settles after, wherever its limit has gone: nothing is lost for ever.
+ */
+static void permits_outlive_a_change(void **state)
+{
+    static const char *const json[][3] = {
+        /* a user's, not changed at all; another mode of counting; gone for a while */
+        { "{\"users\": {\"default\": {\"concurrency\": 2}}}",
+          "{\"users\": {\"default\": {\"concurrency\": 2}}, \"retry\": {\"max_attempts\": 3}}" },
+        { P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 2}]"),
+          P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 2, \"headroom\": "
+            "{\"high\": 0.1}}]") },
+        { P("\"concurrency\": 2"), "{}", P("\"concurrency\": 2") },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof json / sizeof json[0]; i++) {
+        rl_context *rl = open_with(json[i][0]);
+        rl_request request = ask("m", "u");
+        rl_permit permit[3];
+
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(rl_try_acquire(rl, &request, &permit[k]), RL_OK);
+        for (int k = 1; k < 3 && json[i][k] != NULL; k++) {
+            the_clock.now += RL_SECOND;
+            reload(rl, json[i][k]);
+        }
+        the_clock.now += RL_SECOND;
+        request.priority = RL_PRIORITY_HIGH;
+        assert_int_equal(rl_try_acquire(rl, &request, &permit[2]), RL_WAIT);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(rl_cancel(rl, &permit[k]), RL_OK);
+        assert_int_equal(granted(rl, &request, 2), 2);
+        rl_close(rl);
+    }
+}
+
+static void a_tier_that_a_request_named_stays(void **state)
+{
+    rl_context *rl = open_with("{\"users\": {\"premium\": {\"requests_per_day\": 5}}}");
+    rl_request request = ask("m", "u");
+
+    (void)state;
+    request.user_tier = "premium";
+    assert_int_equal(granted(rl, &request, 99), 5);
+    patch(rl, "{\"retry\": {\"max_attempts\": 3}}");
+    assert_int_equal(granted(rl, &request, 99), 0);
+    rl_close(rl);
+}
+
+/* Limits that charge differently are told apart, and a mode may change as often as one likes. */
+static void nothing_grows_by_reloading(void **state)
+{
+    static const char weighed[] =
+        P("\"limits\": [{\"dimension\": \"tokens\", \"period\": \"day\", \"amount\": 100, "
+          "\"charge\": "
+          "{\"reserve\": {\"requests\": 10}, \"settle\": {\"requests\": 10}}}, {\"dimension\": "
+          "\"tokens\", \"period\": \"day\", \"amount\": 1000, \"charge\": {\"reserve\": "
+          "{\"requests\": "
+          "1}, \"settle\": {\"requests\": 1}}}]");
+    static const char *const mode[] = {
+        P("\"limits\": [{\"dimension\": \"requests\", \"period\": \"day\", \"amount\": 5}]"),
+        P("\"limits\": [{\"dimension\": \"requests\", \"period\": \"day\", \"amount\": 5, "
+          "\"mode\": \"shadow\"}]")
+    };
+    rl_context *rl = open_with(weighed);
+    rl_request request = ask("m", NULL);
+
+    (void)state;
+    assert_int_equal(granted(rl, &request, 99), 10);
+    for (int i = 0; i < 100; i++)
+        reload(rl, weighed);
+    assert_int_equal(granted(rl, &request, 99), 0);
+    for (int i = 0; i < 101; i++) {
+        the_clock.now += RL_SECOND;
+        reload(rl, mode[i % 2]);
+    }
+    assert_int_equal(granted(rl, &request, 99), 5);
+    rl_close(rl);
+}
+
+/* What no tier can hold is refused before any other kind has changed. */
+static void too_many_limits_change_nothing(void **state)
+{
+    rl_context *rl = open_with("{\"organisations\": {\"default\": {\"requests_per_day\": 2}}, "
+                               "\"users\": {\"default\": {\"requests_per_day\": 100}}}");
+    rl_request request = ask("m", "u");
+    char big[2000] = "{\"organisations\": {\"default\": {\"requests_per_day\": 50}}, \"users\": "
+                     "{\"default\": {\"limits\": [";
+    size_t length = strlen(big);
+
+    (void)state;
+    request.organisation = "o";
+    assert_int_equal(granted(rl, &request, 99), 2);
+    for (int i = 1; i < 6; i++)
+        length += (size_t)snprintf(big + length, sizeof big - length,
+                                   "%s{\"dimension\": \"requests\", \"amount\": 100, \"period\": "
+                                   "\"%dh\", \"algorithm\": \"sliding_counter\", \"parts\": 58}",
+                                   i > 1 ? ", " : "", i);
+    (void)snprintf(big + length, sizeof big - length, "]}}}");
+    assert_int_equal(rl_config_reload(rl, NULL, big, NULL, 0), RL_E_TABLE_FULL);
+    assert_int_equal(granted(rl, &request, 99), 0);
+    rl_close(rl);
+}
+
+/* A fresh start owes nothing to those who were under way. */
+static void a_fresh_start_takes_nothing_back_twice(void **state)
+{
+    static const char *const json[] = {
+        P("\"respect_provider_limits\": false, \"concurrency\": 3"),
+        "{\"providers\": {\"p\": {\"respect_provider_limits\": false}}, "
+        "\"users\": {\"default\": {\"requests_per_day\": 3}}}"
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        rl_context *rl = open_with(json[i]);
+        rl_request request = ask(i == 0 ? NULL : "m", i == 0 ? NULL : "u");
+        rl_permit permit[6], other;
+
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(rl_try_acquire(rl, &request, &permit[k]), RL_OK);
+        the_clock.now += 2 * RL_SECOND;
+        assert_int_equal(rl_limits_reset(rl, &request), RL_OK);
+        the_clock.now += 2 * RL_SECOND;
+        for (int k = 3; k < 6; k++)
+            assert_int_equal(rl_try_acquire(rl, &request, &permit[k]), RL_OK);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(rl_cancel(rl, &permit[k]), RL_OK);
+        assert_int_equal(rl_try_acquire(rl, &request, &other), RL_WAIT);
+        assert_int_equal(rl_cancel(rl, &permit[3]), RL_OK);
+        assert_int_equal(rl_try_acquire(rl, &request, &other), RL_OK);
+        rl_close(rl);
+    }
 }
 
 /* ---- at one moment ---- */
@@ -327,6 +463,11 @@ int main(void)
         cmocka_unit_test(limits_come_and_go),
         cmocka_unit_test(models_change_their_family),
         cmocka_unit_test(tiers_come_and_go),
+        cmocka_unit_test(permits_outlive_a_change),
+        cmocka_unit_test(a_tier_that_a_request_named_stays),
+        cmocka_unit_test(nothing_grows_by_reloading),
+        cmocka_unit_test(too_many_limits_change_nothing),
+        cmocka_unit_test(a_fresh_start_takes_nothing_back_twice),
         cmocka_unit_test(nobody_sees_half_of_a_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
