@@ -42,6 +42,7 @@ static struct explorer {
     struct thread *running;
     size_t cursor; /* in running->told */
     int has_stepped;
+    const char *bottom; /* of its stack */
     jmp_buf out;
     uint64_t states;
     int is_wrong;
@@ -106,13 +107,22 @@ static uint64_t do_access(enum model_op op, uint64_t *word, uint64_t seen, uint6
     return 0;
 }
 
-static void remember(struct thread *t, const struct told *told, const void *place)
+/* Where a thread is in its code: the place of the access, and how deep the stack is there, as one
+ * function may be called from several. */
+struct place {
+    const void *code;
+    const char *stack;
+};
+
+/* With the revision it begins anew: all that it was told before, it has forgotten. */
+static void remember(struct thread *t, const struct told *told, struct place place)
 {
     uint64_t step = (uint64_t)(told->word - x.model->shared) * 8 + told->op;
 
     if (told->op == MODEL_LOAD && told->word == x.model->revision)
         t->hash = t->outcome;
-    t->hash = mix(mix(mix(t->hash, step), told->value), (uint64_t)(uintptr_t)place);
+    t->hash = mix(mix(mix(t->hash, step), told->value), (uint64_t)(uintptr_t)place.code);
+    t->hash = mix(t->hash, (uint64_t)(x.bottom - place.stack));
     t->told[t->count++] = *told;
 }
 
@@ -139,7 +149,8 @@ uint64_t model_access(enum model_op op, const uint64_t *word, uint64_t seen, uin
     if (t->count == STEPS_MAX)
         abort();
     got = do_access(op, writable, seen, value);
-    remember(t, &(struct told){ op, word, got }, __builtin_return_address(0));
+    remember(t, &(struct told){ op, word, got },
+             (struct place){ __builtin_return_address(0), __builtin_frame_address(0) });
     x.cursor++;
     x.has_stepped = 1;
     return got;
@@ -148,6 +159,7 @@ uint64_t model_access(enum model_op op, const uint64_t *word, uint64_t seen, uin
 static void let_go_on(int i)
 {
     x.running = &x.thread[i];
+    x.bottom = __builtin_frame_address(0);
     x.running->outcome = 0;
     x.cursor = 0;
     x.has_stepped = 0;
