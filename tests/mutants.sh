@@ -36,6 +36,7 @@ for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone}.c tes
     *)
         tests="$tests $name"
         compile "$source" "$work/$name.o"
+        gcc -MM -I src -I include -I tests/support "$source" >"$work/headers_$name"
         ;;
     esac
 done
@@ -49,7 +50,9 @@ for source in src/limiter/*.c; do
     gcc -MM -I src -I include "$source" >"$work/headers_$name"
 done
 asan=-fsanitize=address
-compile tests/unit/test_limiter.c "$work/asan.o" $asan
+for name in test_limiter test_windows; do
+    compile "tests/unit/$name.c" "$work/asan_$name.o" $asan
+done
 model=tests/model/instead
 for source in tests/model/model.c tests/model/model_limiter.c; do
     compile "$source" "$work/$(basename "$source" .c).o" -I "$model"
@@ -106,19 +109,27 @@ judge() { # DIRECTORY MUTANT: it has limiter/MUTANT
         stepping="$stepping $file"
     done
     while read -r milliseconds name; do
+        object=$work/$name.o
+        if [ "${mutant%.h}" != "$mutant" ] && grep -q "limiter/$mutant" "$work/headers_$name"; then
+            object=$dir/$name.o
+            compile tests/*/"$name.c" "$object" -I "$dir" 2>/dev/null || { echo stillborn && return; }
+        fi
         # shellcheck disable=SC2086
-        link "$dir/test" "$work/$name.o" $objects || { echo stillborn && return; }
+        link "$dir/test" "$object" $objects || { echo stillborn && return; }
         passes "$dir/test" "$milliseconds" || { echo "killed by $name" && return; }
     done < <(tests_of "$mutant")
     # Arithmetic shows no more than that.
-    if [ "$mutant" != limiter.c ] && [ "$mutant" != wide.c ]; then
-        echo survived && return
-    fi
+    case $mutant in
+    limiter.c | wide.c | prepared.* | sliding_window.c) ;;
+    *) echo survived && return ;;
+    esac
     # What reads or writes too far.
-    # shellcheck disable=SC2086
-    gcc $cflags $asan -I "$dir" -I src -I include -I tests/support $stepping "$work/asan.o" "$work/base.o" \
-        -o "$dir/test" -lcmocka -lpthread
-    passes "$dir/test" 10000 || { echo "killed by AddressSanitizer" && return; }
+    for name in test_limiter test_windows; do
+        # shellcheck disable=SC2086
+        gcc $cflags $asan -I "$dir" -I src -I include -I tests/support $stepping "$work/asan_$name.o" \
+            "$work/base.o" -o "$dir/test" -lcmocka -lpthread
+        passes "$dir/test" 10000 || { echo "killed by AddressSanitizer" && return; }
+    done
     # What only shows when threads meet.
     objects=
     for file in $stepping; do

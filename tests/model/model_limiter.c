@@ -6,7 +6,7 @@
  */
 #include "model.h"
 
-#include <llmrl/limiter.h>
+#include "limiter/prepared.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -121,6 +121,25 @@ static void make_fast_and_slow(void)
     change(slow());
 }
 
+/* In two steps: whoever was faster in between, or changed the limit, has it. */
+static void take_2_prepared(void)
+{
+    struct rl__prepared prepared;
+    rl_time retry_at;
+    int done = rl__limiter_prepare(&limiter, 2, NOW, &prepared, &retry_at) == RL__PREPARED &&
+               rl__limiter_take_prepared(&limiter, &prepared);
+
+    taken[0] = done ? 2 : 0;
+    model_note(taken[0]);
+}
+
+static void take_and_look_quickly(void)
+{
+    take(1, 1);
+    looked[1].remaining = rl__limiter_remaining(&limiter, NOW);
+    model_note((uint64_t)looked[1].remaining);
+}
+
 /* Room for one at the pace of slow(); and one is taken. */
 static void tighten_and_take(void)
 {
@@ -187,6 +206,12 @@ static int is_all_granted(void)
 static int is_in_order(void)
 {
     return adds_up() && !(taken[0] == 2 && taken[2] == 1);
+}
+
+/* One is taken, perhaps two, of three or of five. */
+static int is_less_by_one(void)
+{
+    return adds_up() && looked[1].remaining >= 1 && looked[1].remaining <= 4;
 }
 
 static int is_seen_whole(void)
@@ -307,6 +332,13 @@ static const struct scenario scenario[] = {
     { "charge and change", NULL, { make_fast, take_1_second, charge_4 }, adds_up, 0 },
     { "nobody is refused", NULL, { take_1_first, take_1_second, make_fast }, is_all_granted, 0 },
     { "before or after", NULL, { take_2_first, NULL, tighten_and_take }, is_in_order, 0 },
+    { "prepared", NULL, { take_2_prepared, NULL, tighten_and_take }, is_in_order, 0 },
+    { "prepared, and takers", NULL, { take_2_prepared, take_1_second, take_1_third }, adds_up, 0 },
+    { "short look and change",
+      NULL,
+      { take_1_first, take_and_look_quickly, make_fast },
+      is_less_by_one,
+      1 },
     { "look and change", NULL, { take_1_first, look_second, make_fast }, is_seen_whole, 0 },
     { "pair: takers", &pair, { take_1_first, take_twice, take_1_third }, is_used_up, 1 },
     { "pair: give back", &pair, { take_1_first, take_and_give_back, charge_4 }, adds_up, 1 },

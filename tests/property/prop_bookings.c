@@ -7,6 +7,7 @@
  * (default 10^6); LLMRL_SEED: replays a run.
  */
 #include "exact_outflow.h"
+#include "limiter/prepared.h"
 #include "traffic.h"
 
 #include <llmrl/limiter.h>
@@ -211,8 +212,16 @@ static void take(struct run *run)
 {
     uint64_t cost = draw_cost(run);
     rl_time retry_at;
-    rl_status got = rl_limiter_take(&run->limiter, cost, run->t.now, &retry_at);
+    int short_way = run->kind == BY_BUCKET && run->limit.bookings == 0 &&
+                    run->limiter.outside == NULL && cost <= run->limiter.plan.word[2];
+    struct rl__prepared prepared;
+    rl_status got;
 
+    LAW(run,
+        short_way == (rl__limiter_prepare(&run->limiter, cost, run->t.now, &prepared, &retry_at) !=
+                      RL__NOT_PREPARED),
+        "only a bucket of one word in place is prepared");
+    got = rl_limiter_take(&run->limiter, cost, run->t.now, &retry_at);
     if (last_promise(run) > run->t.now) {
         LAW(run, got != RL_OK, "nobody overtakes a promise");
         run->seen[run->kind][SAW_BEHIND]++;
@@ -264,6 +273,8 @@ static void check_promises(struct run *run)
         }
     rl_limiter_snapshot(&later, last, &behind);
     LAW(run, shown.remaining == now.remaining - promised, "what is promised is taken off");
+    LAW(run, rl__limiter_remaining(&run->limiter, run->t.now) == shown.remaining,
+        "by the short way, too");
     LAW(run, shown.full_in == last - run->t.now + behind.full_in, "full when all is back");
 }
 
@@ -294,6 +305,8 @@ static void compare_with_twin(struct run *run)
     rl_limiter_snapshot(&run->twin, run->t.now, &b);
     LAW(run, a.remaining == b.remaining && a.full_in == b.full_in,
         "what was cancelled leaves no trace");
+    LAW(run, rl__limiter_remaining(&run->limiter, run->t.now) == a.remaining,
+        "by the short way, too");
     run->seen[run->kind][SAW_QUIET]++;
 }
 

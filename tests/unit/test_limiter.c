@@ -244,6 +244,7 @@ static void an_algorithm_of_the_users_works_like_ours(void **ctx)
     limit.amount = 13;
     assert_int_equal(rl_limiter_change(&limiter, &limit, 1), RL_E_INVALID);
     assert_int_equal(limiter.plan.word[0], 20);
+    assert_int_equal(limiter.revision, 2); /* of the one change */
     limit.amount = 14;
     limit.algorithm = "token_bucket";
     assert_int_equal(rl_limiter_change(&limiter, &limit, 1), RL_E_INVALID);

@@ -97,7 +97,7 @@ static void attached_limiters_share_a_budget(void **ctx)
 static void a_lock_of_the_dead_is_taken_over(void **ctx)
 {
     rl_limit limit = limit_of("sliding_counter", 10);
-    uint64_t words[40];
+    uint64_t words[40], before;
     rl_limiter limiter;
 
     (void)ctx;
@@ -105,11 +105,13 @@ static void a_lock_of_the_dead_is_taken_over(void **ctx)
     assert_int_equal(rl_limiter_init_at(&limiter, &limit, words, 40, NOW), RL_OK);
     assert_int_equal(rl_limiter_take(&limiter, 4, NOW, NULL), RL_OK);
     words[0] |= 1;
+    before = words[0];
     memset(&words[words[0] & 2 ? 1 : 5], 0x5a, 4 * sizeof words[0]);
     assert_int_equal(remaining(&limiter), 6); /* readers wait for nobody */
     assert_int_equal(rl_limiter_take(&limiter, 6, NOW, NULL), RL_OK);
     assert_int_equal(rl_limiter_take(&limiter, 1, NOW, NULL), RL_WAIT);
     assert_int_equal(words[0] & 1, 0);
+    assert_int_equal(words[0] / 4, before / 4 + 2); /* counted on, by taking over and by taking */
 }
 
 static void only_one_owner_for_long_is_dead(void **ctx)
@@ -123,6 +125,75 @@ static void only_one_owner_for_long_is_dead(void **ctx)
     assert_false(rl__is_over(&patience, 9, 8 * most + 1)); /* another one */
     assert_false(rl__is_over(&patience, 9, 9 * most + 1));
     assert_true(rl__is_over(&patience, 9, 9 * most + 2));
+}
+
+/* ---- taken for dead ---- */
+
+/* A step that takes so long that the lock is taken over meanwhile: it is done again, on what is
+ * valid then. */
+static rl_limiter late;
+static int times_late, calls;
+
+static void be_late(void)
+{
+    calls++;
+    if (times_late-- > 0)
+        late.control += 4; /* as if others had taken over, and let go */
+}
+
+static rl_status take_late(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now,
+                           rl_time *retry_at)
+{
+    be_late();
+    return rl_algorithm_find("fixed_window")->take(plan, word, cost, now, retry_at);
+}
+
+static void carry_late(const rl_plan *before, const rl_plan *after, uint64_t *word, rl_time now)
+{
+    be_late();
+    rl_algorithm_find("fixed_window")->carry(before, after, word, now);
+}
+
+static void who_is_taken_for_dead_begins_again(void **ctx)
+{
+    rl_algorithm algorithm = *rl_algorithm_find("fixed_window");
+    rl_limit limit = limit_of("late", RL_AMOUNT_MAX); /* two words */
+
+    (void)ctx;
+    algorithm.name = "late";
+    algorithm.take = take_late;
+    algorithm.carry = carry_late;
+    assert_int_equal(rl_limiter_init_with(&late, &algorithm, &limit, NOW), RL_OK);
+    times_late = 3;
+    assert_int_equal(rl_limiter_take(&late, 5, NOW, NULL), RL_OK);
+    assert_int_equal(calls, 4);
+    assert_int_equal(remaining(&late), (int64_t)RL_AMOUNT_MAX - 5);
+    times_late = 3;
+    limit.amount = 100;
+    assert_int_equal(rl_limiter_change(&late, &limit, NOW), RL_OK);
+    assert_int_equal(calls, 8);
+    assert_int_equal(remaining(&late), 95);
+    assert_int_equal(late.revision, 8); /* two for each, done or not */
+}
+
+/* What changes nothing writes nothing, and a change counts by two. */
+static void readers_are_disturbed_by_changes_only(void **ctx)
+{
+    rl_limit limit = limit_of("sliding_counter", 10);
+    rl_limiter limiter, before;
+
+    (void)ctx;
+    limit.parts = 2;
+    assert_int_equal(rl_limiter_init(&limiter, &limit, NOW), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 4, NOW, NULL), RL_OK);
+    before = limiter;
+    rl_limiter_give_back(&limiter, 0, NOW);
+    rl_limiter_charge(&limiter, 0, NOW);
+    assert_memory_equal(&limiter, &before, sizeof limiter);
+    for (uint64_t i = 1; i < 4; i++) {
+        assert_int_equal(rl_limiter_change(&limiter, &limit, NOW), RL_OK);
+        assert_int_equal(limiter.revision, 2 * i);
+    }
 }
 
 /* ---- processes ---- */
@@ -332,6 +403,8 @@ int main(void)
         cmocka_unit_test(attached_limiters_share_a_budget),
         cmocka_unit_test(a_lock_of_the_dead_is_taken_over),
         cmocka_unit_test(only_one_owner_for_long_is_dead),
+        cmocka_unit_test(who_is_taken_for_dead_begins_again),
+        cmocka_unit_test(readers_are_disturbed_by_changes_only),
         cmocka_unit_test(killed_processes_lose_at_most_one_take_each),
         cmocka_unit_test(several_are_taken_together_or_not_at_all),
         cmocka_unit_test(a_lost_race_leaves_nothing_taken),

@@ -567,6 +567,12 @@ static void sums_saturate(void **ctx)
             assert_true(remaining(&limiter, NOW + later) == INT64_MIN);
             assert_int_equal(rl_limiter_take(&limiter, 1, NOW + later, &retry_at), RL_WAIT);
             assert_true(retry_at >= NOW + 100 * RL_SECOND);
+            if (i == 2 && later > 0) { /* with the last ten there is no place for so many */
+                assert_int_equal(
+                    rl_limiter_take(&limiter, RL_AMOUNT_MAX - 5, NOW + later, &retry_at), RL_WAIT);
+                assert_true(retry_at == NOW + later + 100 * RL_SECOND);
+                retry_at = NOW + 100 * RL_SECOND;
+            }
             if (i >= 2) { /* the others carry it on */
                 assert_true(retry_at <= NOW + 110 * RL_SECOND);
                 assert_int_equal(remaining(&limiter, retry_at),
@@ -615,8 +621,8 @@ static void first_windows_end_with_time(void **ctx)
     assert_int_equal(rl_limiter_take(&limiter, 1, 0, &retry_at), RL_WAIT);
     assert_true(retry_at == RL_NEVER);
     limiter = started(&limit, 0);
-    rl_limiter_set_level(&limiter, -5000, 1);
-    assert_int_equal(rl_limiter_take(&limiter, 1, end - 1, &retry_at), RL_WAIT);
+    rl_limiter_set_level(&limiter, -289, 1); /* all but four of it is paid by then */
+    assert_int_equal(rl_limiter_take(&limiter, 5, end - 1, &retry_at), RL_WAIT);
     assert_true(retry_at == RL_NEVER);
     for (rl_duration period = 5; period <= 50; period += 45) { /* shorter, and longer */
         limit.period = 9;
@@ -633,6 +639,52 @@ static void first_windows_end_with_time(void **ctx)
     assert_int_equal(remaining(&limiter, 10), -2);
     rl_limiter_settle(&limiter, 2, 0, 5, 10);
     assert_int_equal(remaining(&limiter, 10), 0);
+}
+
+/* The words of a log are those that belong to it: what lies around them says nothing, and stays. */
+static void a_log_ends_with_its_words(void **ctx)
+{
+    rl_limit limit = limit_of("sliding_window", 1000, 100), longer = limit;
+    rl_limiter limiter, other;
+    const rl_algorithm *algorithm;
+    rl_level level;
+    uint64_t empty[8] = { UINT64_MAX / 2, 0, UINT64_MAX / 2, 7, UINT64_MAX / 2, 7 };
+    uint64_t full[8] = { 2, NOW + 10, 1, NOW + 11, 100, NOW + 11, 99, 99 };
+    uint64_t carried[8] = { 2, NOW + 10, 1, NOW + 11, 100, NOW + 12, 99, 99 };
+
+    (void)ctx;
+    limit.parts = longer.parts = 2;
+    longer.period = 150;
+    limiter = started(&limit, NOW);
+    other = started(&longer, NOW);
+    algorithm = limiter.algorithm;
+    algorithm->snapshot(&limiter.plan, &empty[1], NOW, &level);
+    assert_true(level.full_in == 0 && level.remaining == 1000);
+    algorithm->charge(&limiter.plan, full, 5, NOW);
+    assert_int_equal(full[0], 2);
+    assert_true(full[1] == NOW + 11 && full[2] == 101); /* the two that lay closest */
+    assert_true(full[3] == NOW + 100 && full[4] == 5);
+    assert_true(full[5] == NOW + 11 && full[6] == 99);
+    algorithm->carry(&limiter.plan, &other.plan, carried, NOW);
+    assert_true(carried[1] == NOW + 60 && carried[3] == NOW + 61 && carried[5] == NOW + 12);
+}
+
+/* All 255 entries are in use, and each goes in its turn. */
+static void the_longest_log_fits(void **ctx)
+{
+    rl_limit limit = limit_of("sliding_window", 1000, 1000);
+    rl_limiter limiter;
+
+    (void)ctx;
+    limit.parts = 255;
+    limiter = started(&limit, NOW);
+    for (uint64_t i = 0; i < 400; i++)
+        assert_int_equal(rl_limiter_take(&limiter, 1, NOW + i, NULL), RL_OK);
+    assert_int_equal(remaining(&limiter, NOW + 400), 600);
+    for (uint64_t i = 0; i <= 400; i++)
+        assert_true(remaining(&limiter, NOW + 1000 + i) <= (int64_t)(601 + i));
+    assert_int_equal(rl_limiter_take(&limiter, 1, NOW + 1399, NULL), RL_OK);
+    assert_int_equal(remaining(&limiter, NOW + 1400), 999);
 }
 
 /* Where wall time begins, and where it ends. */
@@ -909,6 +961,8 @@ int main(void)
         cmocka_unit_test(a_long_rest_pays_all_debt),
         cmocka_unit_test(first_windows_end_with_time),
         cmocka_unit_test(a_log_ends_with_time),
+        cmocka_unit_test(a_log_ends_with_its_words),
+        cmocka_unit_test(the_longest_log_fits),
         cmocka_unit_test(walls_have_two_ends),
         cmocka_unit_test(another_alignment_keeps_what_is_used),
         cmocka_unit_test(only_bookings_are_bookings),
