@@ -338,7 +338,7 @@ static const struct scenario scenario[] = {
       NULL,
       { take_1_first, take_and_look_quickly, make_fast },
       is_less_by_one,
-      1 },
+      0 },
     { "look and change", NULL, { take_1_first, look_second, make_fast }, is_seen_whole, 0 },
     { "pair: takers", &pair, { take_1_first, take_twice, take_1_third }, is_used_up, 1 },
     { "pair: give back", &pair, { take_1_first, take_and_give_back, charge_4 }, adds_up, 1 },

@@ -309,7 +309,7 @@ static void check_prepared(struct run *run, uint64_t cost, rl_status want, rl_ti
 {
     struct rl__prepared prepared = { 0, 0, 0 };
     rl_limiter copy = run->limiter;
-    rl_time retry_at = want_at;
+    rl_time retry_at = 0;
     enum rl__prepare got = rl__limiter_prepare(&copy, cost, run->now, &prepared, &retry_at);
 
     LAW(run, memcmp(&copy, &run->limiter, sizeof copy) == 0, "preparing writes nothing");
@@ -318,7 +318,7 @@ static void check_prepared(struct run *run, uint64_t cost, rl_status want, rl_ti
         return;
     }
     LAW(run, got == (want == RL_OK ? RL__PREPARED : RL__PREPARED_WAIT), "prepared as peeked");
-    LAW(run, retry_at == want_at, "and for when");
+    LAW(run, retry_at == (want == RL_WAIT ? want_at : 0), "and for when");
     if (got == RL__PREPARED)
         check_taken_as_prepared(run, cost, &prepared);
 }
