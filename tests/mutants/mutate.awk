@@ -20,6 +20,7 @@ function show(text) { if (text != $0) print FNR "\t" text }
 /^[ \t]*\/\*/ { comment = 1 }
 { code = !comment && /^[ \t]+[^ \t]/ && !/^[ \t]*#/ }
 /\*\// { comment = 0 }
+/\/\*/ && !/\*\// { comment = 1 } # it goes on in the next line
 !code || /RL_ASSERT|^ *[a-z_0-9]+ \*?[a-z_]+(, \*?[a-z_]+)*;$/ { next }
 {
     end = index($0, "/*"); if (!end) end = length($0) + 1
