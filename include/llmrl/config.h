@@ -133,10 +133,11 @@ RL_API rl_status rl_config_check(const char *json, size_t length, char *error, s
  * is wrong, none of it.
  *
  * What was used stays used: what is left of a limit is its new amount less that. A limit that is
- * gone holds nobody back any more, unless answers have reported it; a provider's "dialect" stays as
- * it began. Of tenants each changes at once, one after the other.
+ * gone holds nobody back any more, unless answers have reported it; but who waits in a pattern's
+ * limits when the pattern goes, waits in them to the end. A provider's "dialect" stays as it began.
+ * Of tenants each changes at once, one after the other. Answers wait meanwhile.
  *
- * @param path, json  one of them; borrowed. The texts of earlier ones are kept until rl_close().
+ * @param path, json  one of them; borrowed. What earlier ones said is kept until rl_close().
  * @param error       receives "place: what is wrong"; may be NULL.
  * @retval RL_E_CONFIG, RL_E_IO  as rl_open(); nothing has changed.
  * @retval RL_E_TABLE_FULL       more limits than a scope or a tier may have, also counting those

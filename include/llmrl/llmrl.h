@@ -163,9 +163,11 @@ typedef struct rl_request {
      * of that kind apply. Nothing but a keyed hash is kept of them. */
     const char *user;
     const char *organisation;
-    const char *api_key;   /* of your own callers, not the provider's */
-    const char *user_tier; /* NULL: as the configuration has it for this user, else "default" */
-    uint64_t images;       /* to be made or read; at most 255 */
+    const char *api_key; /* of your own callers, not the provider's */
+    const char
+        *user_tier;  /* he has this one from now on, unless a change of the configuration names
+                        another for him; NULL: the one that he has, "default" at first */
+    uint64_t images; /* to be made or read; at most 255 */
     uint64_t nano_dollars; /* what it will cost, at most; 0: limits of money pass it by */
 
     /* NULL, or whose it is, instead of provider, model and the ids above, which are not looked at

@@ -41,6 +41,17 @@ static inline uint64_t rl__fetch_add_ordered(uint64_t *word, uint64_t value)
     return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);
 }
 
+/* The same for two who each count in one place and then look into the other's: at least one of them
+ * sees the other. */
+static inline uint64_t rl__count_ordered(uint64_t *word, uint64_t value)
+{
+    return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+}
+static inline uint64_t rl__load_ordered(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
 /* 1: it was *seen and is `value` now. 0: *seen holds what it is instead; may fail for no reason. */
 static inline int rl__exchange_if(uint64_t *word, uint64_t *seen, uint64_t value)
 {

@@ -71,7 +71,7 @@ static rl_status read_who(struct rl__registry *registry, const rl_request *reque
     struct rl__tenants *users = &registry->tenants[RL__USER];
     rl_status st;
 
-    *who = (struct rl__who){ .tenants = registry->tenants, .revision = &registry->revision };
+    *who = (struct rl__who){ .tenants = registry->tenants };
     if ((st = read_tenant(registry, request->organisation, RL__ORGANISATION, who)) != RL_OK)
         return st;
     if ((st = read_tenant(registry, request->api_key, RL__API_KEY, who)) != RL_OK)
@@ -112,7 +112,6 @@ static rl_status recall(rl_context *rl, const rl_scope *scope, struct rl__ask *a
     if (resolved->rl != rl)
         return RL_E_INVALID;
     ask->who.tenants = rl->registry.tenants;
-    ask->who.revision = &rl->registry.revision;
     memcpy(ask->who.hash, resolved->hash, sizeof ask->who.hash);
     memcpy(ask->who.tier, resolved->tier, sizeof ask->who.tier);
     return rl__registry_current(&rl->registry, resolved->lane, &ask->lane);

@@ -46,13 +46,12 @@ void rl__limits_free(struct rl__env *env, struct rl__limits *limits)
     limits->day_zone = NULL;
 }
 
-/* Two of one dimension and period differ at least in how they charge. */
+/* Two of one dimension and period differ in how they charge. */
 static int is_repeated(const struct rl__limits *limits, const struct rl__limit_setting *setting)
 {
     for (const struct rl__limit_setting *other = limits->first; other != NULL; other = other->next)
-        if (other != setting && other->rule.dimension == setting->rule.dimension &&
-            other->limit.period == setting->limit.period && !other->rule.weighed &&
-            !setting->rule.weighed)
+        if (other != setting && other->limit.period == setting->limit.period &&
+            rl__rule_counts_alike(&other->rule, &setting->rule))
             return 1;
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The context from inside. It owns the order of steps and no arithmetic.
  *
- * Locks nest: context.reloading, context.lock, registry.lock, a provider's learning lock. None is
+ * Locks nest: context.reloading, context.lock, registry.lock, a provider's learning lock, a
+ * shard of tenants. None is
  * held in a callback of the user's. */
 #ifndef LLMRL_SRC_CONTEXT_H
 #define LLMRL_SRC_CONTEXT_H

@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/text.h"
+#include "provider/learn.h"
 
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 static uint64_t amount_of(const struct rl__entry *entry)
 {
-    return rl__load(&entry->off) != 0 ? 0 : entry->limit.amount;
+    return rl__entry_is_off(entry) ? 0 : rl__learn_amount(entry);
 }
 
 void rl__events_before(const struct rl__lane *lane, struct rl__before *before)

@@ -62,7 +62,7 @@ static void list_entry(struct listing *list, const struct rl__scope *scope,
 static void list_scope(struct listing *list, const struct rl__scope *scope)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++)
-        if (rl__load(&scope->entry[i]->off) == 0)
+        if (!rl__entry_is_off(scope->entry[i]))
             list_entry(list, scope, scope->entry[i]);
 }
 
@@ -97,6 +97,20 @@ static void list_guess(struct listing *list, const struct rl__lane *lane)
     }
 }
 
+/* A family that the configuration does not name any more has limits only for those who wait in it.
+ */
+static int is_configured(const struct rl__provider *provider, const struct rl__family *family)
+{
+    const struct rl__provider_settings *settings =
+        __atomic_load_n(&provider->settings, __ATOMIC_ACQUIRE);
+    const struct rl__model_settings *known = settings == NULL ? NULL : settings->models;
+
+    while (known != NULL && (rl__family_name(known) == NULL ||
+                             strcmp(rl__family_name(known), family->name + family->pattern) != 0))
+        known = known->next;
+    return known != NULL;
+}
+
 /* Entries are only ever added, so this needs the registry's lock for its lists, and the learning
  * lock for what an answer may be changing. */
 static void list_provider(rl_context *rl, struct rl__provider *provider, struct listing *list)
@@ -104,7 +118,8 @@ static void list_provider(rl_context *rl, struct rl__provider *provider, struct 
     rl__lock(&provider->learning);
     list_scope(list, &provider->scope);
     for (struct rl__family *family = provider->families; family != NULL; family = family->next)
-        list_scope(list, &family->scope);
+        if (is_configured(provider, family))
+            list_scope(list, &family->scope);
     for (struct rl__lane_node *node = rl->registry.lanes; node != NULL; node = node->next)
         if (node->lane.provider == provider && node->lane.scope[RL__MODEL_SCOPE] == &node->scope) {
             list_scope(list, &node->scope);
@@ -196,11 +211,13 @@ static void reset_scope(struct rl__scope *scope, rl_time now)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++) {
         struct rl__entry *entry = scope->entry[i];
-        rl_level level;
+        rl_level level, fresh;
 
         rl_limiter_snapshot(&entry->limiter, now, &level);
         rl__store(&entry->reset_at, now);
-        rl__entry_correct(entry, (int64_t)level.burst - level.remaining, now);
+        rl_limiter_set_level(&entry->limiter, (int64_t)level.burst, now);
+        rl_limiter_snapshot(&entry->limiter, now, &fresh);
+        rl__fetch_add(&entry->shift, (uint64_t)fresh.remaining - (uint64_t)level.remaining);
     }
 }
 

@@ -3,6 +3,9 @@
  * Owns how one configuration follows another while requests flow. First everything is prepared that
  * can fail; then the limits change between two steps of registry.revision, so that no request is
  * admitted by some of the old and some of the new. What was used stays used.
+ *
+ * A limit that must become another limiter, or is gone, is switched off, not freed: permits that
+ * are out hold its place in the scope, and settle in it, or in the one that has taken over.
  */
 #include "base/arith.h"
 #include "base/text.h"
@@ -42,6 +45,7 @@ struct reload {
     struct change *changes, **end;
     struct leaving *leaving;
     rl_time now;
+    uint64_t generation; /* of the limits, once it is done */
 };
 
 static rl_status stage(struct reload *r, const struct change *like, struct change **out)
@@ -63,19 +67,16 @@ static rl_status stage(struct reload *r, const struct change *like, struct chang
 
 static int same_rule(const struct rl__rule *a, const struct rl__rule *b)
 {
-    return a->dimension == b->dimension && a->shadow == b->shadow && a->borrow == b->borrow &&
+    return rl__rule_counts_alike(a, b) && a->shadow == b->shadow && a->borrow == b->borrow &&
            a->unknown_is_no == b->unknown_is_no && a->leave[0] == b->leave[0] &&
-           a->leave[1] == b->leave[1] && a->weighed == b->weighed &&
-           memcmp(&a->reserve, &b->reserve, sizeof a->reserve) == 0 &&
-           memcmp(&a->settle, &b->settle, sizeof a->settle) == 0;
+           a->leave[1] == b->leave[1];
 }
 
 /* Of one dimension and period there may be several that charge differently. */
 static int speaks_of(const struct rl__entry *entry, const struct rl__limit_setting *setting)
 {
-    return entry->rule.dimension == setting->rule.dimension &&
-           entry->rule.weighed == setting->rule.weighed && entry->period == setting->limit.period &&
-           (!setting->rule.weighed || same_rule(&entry->rule, &setting->rule));
+    return entry->period == setting->limit.period &&
+           rl__rule_counts_alike(&entry->rule, &setting->rule);
 }
 
 /* Whether a limiter can go on under the new limit. */
@@ -98,7 +99,7 @@ static int same_shape(const struct rl__entry *entry, const struct rl__rule *rule
 static struct rl__entry *entry_for(struct rl__scope *scope, const struct rl__limit_setting *setting)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++)
-        if (speaks_of(scope->entry[i], setting) && rl__load(&scope->entry[i]->off) == 0)
+        if (speaks_of(scope->entry[i], setting) && !rl__entry_is_off(scope->entry[i]))
             return scope->entry[i];
     return NULL;
 }
@@ -110,8 +111,22 @@ static struct rl__entry *spare_for(struct rl__scope *scope, const struct rl__lim
     for (size_t i = 0; i < rl__scope_count(scope); i++) {
         struct rl__entry *entry = scope->entry[i];
 
-        if (rl__load(&entry->off) != 0 && speaks_of(entry, setting) &&
+        if (rl__entry_is_off(entry) && speaks_of(entry, setting) &&
             same_shape(entry, &setting->rule, limit))
+            return entry;
+    }
+    return NULL;
+}
+
+/* Of those that sleep, the one with the books: nobody has taken over from it. */
+static struct rl__entry *sleeper_for(struct rl__scope *scope,
+                                     const struct rl__limit_setting *setting)
+{
+    for (size_t i = 0; i < rl__scope_count(scope); i++) {
+        struct rl__entry *entry = scope->entry[i];
+
+        if (rl__entry_is_off(entry) && rl__entry_successor(entry) == NULL &&
+            speaks_of(entry, setting))
             return entry;
     }
     return NULL;
@@ -150,7 +165,7 @@ static rl_status prepare_one(struct reload *r, struct change *like,
     like->amount = setting->limit.amount;
     like->source = rl__limit_source(setting);
     like->origin = setting->origin;
-    like->from = like->before;
+    like->from = like->before != NULL ? like->before : sleeper_for(like->scope, setting);
     if (like->before == NULL || !same_shape(like->before, &setting->rule, &like->limit))
         like->before = spare_for(like->scope, setting, &like->limit);
     like->stays = like->before != NULL;
@@ -187,7 +202,7 @@ static rl_status prepare_scope(struct reload *r, struct rl__scope *scope,
         struct rl__entry *entry = scope->entry[i];
         struct change gone = { .scope = scope, .before = entry, .traits = traits };
 
-        if (entry->source != RL_SOURCE_ANSWER && rl__load(&entry->off) == 0 &&
+        if (entry->source != RL_SOURCE_ANSWER && !rl__entry_is_off(entry) &&
             !is_named(limits, entry))
             st = stage(r, &gone, NULL);
     }
@@ -300,69 +315,82 @@ static void change_bucket(const struct change *change, rl_time now)
     rl__learn_put(entry, &limit, now);
 }
 
+/* Never above what answers have reported. */
 static void change_other(struct reload *r, struct change *change)
 {
     struct rl__entry *entry = change->before;
+    rl_level before, after;
 
+    entry->configured = change->amount;
+    change->limit.amount = rl__min(change->limit.amount, rl__learn_amount(entry));
+    change->limit.burst = rl__min(change->limit.burst, change->limit.amount);
+    rl_limiter_snapshot(&entry->limiter, r->now, &before);
     if (rl_limiter_change(&entry->limiter, &change->limit, r->now) != RL_OK)
-        return; /* cannot be: the shape is the same, and the limit was checked */
+        return; /* only if the data of its time zone is gone since it was checked */
+    rl_limiter_snapshot(&entry->limiter, r->now, &after);
+    rl__fetch_add(&entry->shift, (uint64_t)after.remaining - (uint64_t)before.remaining);
     rl__free(&r->rl->env, entry->zone);
     entry->zone = change->zone;
     change->zone = NULL;
     entry->limit = change->limit;
-    entry->configured = change->amount;
 }
 
-static void switch_on(struct rl__entry *entry, rl_time now)
+static void switch_on(const struct reload *r, struct rl__entry *entry)
 {
-    if (rl__load(&entry->off) == 0)
+    if (!rl__entry_is_off(entry))
         return;
-    rl__store(&entry->since, now);
-    rl__store(&entry->off, 0);
+    __atomic_store_n(&entry->successor, NULL, __ATOMIC_RELEASE);
+    rl__store(&entry->gap_generation, rl__load(&entry->off_generation));
+    rl__store(&entry->on_generation, r->generation);
+    /* release: pairs with rl__entry_is_off() */
+    rl__store_release(&entry->is_off, 0);
 }
 
-static void switch_off(struct rl__entry *entry, struct rl__entry *successor, rl_time now)
+/* Its books stay open for those who took from it. */
+static void switch_off(const struct reload *r, struct rl__entry *entry, struct rl__entry *successor)
 {
-    /* release: pairs with keeper_of() in permit.c */
     __atomic_store_n(&entry->successor, successor, __ATOMIC_RELEASE);
-    rl__store(&entry->off_at, now);
-    rl__store(&entry->off, 1);
+    if (rl__entry_is_off(entry))
+        return;
+    rl__store(&entry->off_generation, r->generation);
+    rl__store_release(&entry->is_off, 1);
 }
 
-/* What is gone from the file lives on if answers speak of it: then as they do. */
-static void drop(struct rl__entry *entry, const struct rl__traits *traits, rl_time now)
+/* What is gone from the file lives on if answers speak of it: then as they do, and enforced. */
+static void drop(const struct reload *r, struct rl__entry *entry, const struct rl__traits *traits)
 {
+    const struct rl__rule plain = { .dimension = entry->rule.dimension };
     rl_limit limit;
 
-    if (entry->learned.reported == 0 || !entry->is_bucket) {
-        switch_off(entry, NULL, now);
+    if (entry->learned.reported == 0 || !entry->is_bucket || !same_rule(&entry->rule, &plain)) {
+        switch_off(r, entry, NULL);
         return;
     }
     entry->source = RL_SOURCE_ANSWER;
     entry->configured = RL_NEVER;
     limit = rl__learn_limit(entry, traits);
-    rl__learn_put(entry, &limit, now);
+    rl__learn_put(entry, &limit, r->now);
 }
 
 /* Another limiter takes over: what was used of the old one is used of the new one, and what is
  * under way will be settled there. */
-static void take_over(struct rl__entry *from, struct rl__entry *to, rl_time now)
+static void take_over(const struct reload *r, struct rl__entry *from, struct rl__entry *to)
 {
     rl_level old, fresh;
 
-    if (from == NULL || from == to || rl__load(&from->off) != 0)
+    if (from == NULL || from == to)
         return;
-    rl_limiter_snapshot(&from->limiter, now, &old);
-    rl_limiter_snapshot(&to->limiter, now, &fresh);
-    rl_limiter_set_level(&to->limiter, (int64_t)fresh.burst - ((int64_t)old.burst - old.remaining),
-                         now);
-    switch_off(from, to, now);
+    rl_limiter_snapshot(&from->limiter, r->now, &old);
+    rl_limiter_snapshot(&to->limiter, r->now, &fresh);
+    rl_limiter_set_level(&to->limiter, rl__level_carried(&old, fresh.burst), r->now);
+    rl__store(&to->reset_at, rl__load(&from->reset_at));
+    switch_off(r, from, to);
 }
 
-static void replace(struct change *change, rl_time now)
+static void replace(const struct reload *r, struct change *change)
 {
-    rl__store(&change->after->since, now);
-    take_over(change->from, change->after, now);
+    rl__store(&change->after->on_generation, r->generation);
+    take_over(r, change->from, change->after);
     rl__scope_put(change->scope, change->after);
     change->after = NULL;
 }
@@ -370,9 +398,9 @@ static void replace(struct change *change, rl_time now)
 static void apply_one(struct reload *r, struct change *change)
 {
     if (change->after != NULL) {
-        replace(change, r->now);
+        replace(r, change);
     } else if (!change->stays) {
-        drop(change->before, change->traits, r->now);
+        drop(r, change->before, change->traits);
     } else {
         change->before->source = change->source;
         change->before->origin = change->origin;
@@ -380,8 +408,8 @@ static void apply_one(struct reload *r, struct change *change)
             change_bucket(change, r->now);
         else
             change_other(r, change);
-        take_over(change->from, change->before, r->now);
-        switch_on(change->before, r->now);
+        switch_on(r, change->before);
+        take_over(r, change->from, change->before);
     }
 }
 
@@ -410,19 +438,30 @@ static void publish(struct reload *r)
     r->config = NULL;
 }
 
+/* Those who came in before the revision was odd are out in a moment. */
+static void wait_until_empty(const struct rl__traffic *traffic)
+{
+    unsigned turn = 0;
+
+    for (size_t i = 0; i < RL__TRAFFIC_SLOTS; i++)
+        while (rl__load_ordered(&traffic->slot[i].inside) != 0)
+            rl__relax(&turn);
+}
+
 static void apply(struct reload *r)
 {
     struct rl__registry *registry = &r->rl->registry;
 
-    lock_providers(registry);
-    rl__fetch_add_ordered(&registry->revision, 1);
+    (void)rl__count_ordered(&registry->traffic.revision, 1);
+    wait_until_empty(&registry->traffic);
+    r->now = rl__now(&r->rl->env);
+    r->generation = rl__generation_of(rl__load(&registry->traffic.revision) + 1);
     for (struct change *c = r->changes; c != NULL; c = c->next)
         apply_one(r, c);
     publish(r);
     for (struct leaving *l = r->leaving; l != NULL; l = l->next)
         rl__registry_retire(registry, l->node);
-    rl__fetch_add_ordered(&registry->revision, 1);
-    unlock_providers(registry);
+    (void)rl__count_ordered(&registry->traffic.revision, 1);
 }
 
 /* ---- all of it ---- */
@@ -454,11 +493,13 @@ static rl_status change_limits(struct reload *r)
     rl_status st;
 
     rl__lock(&registry->lock);
+    lock_providers(registry); /* so that no answer changes meanwhile what was looked at */
     st = prepare(r);
     if (st == RL_OK)
         st = rl__furnish_tenants(r->rl, r->config);
     if (st == RL_OK)
         apply(r);
+    unlock_providers(registry);
     rl__unlock(&registry->lock);
     return st;
 }

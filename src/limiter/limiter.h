@@ -82,6 +82,16 @@ void rl__snapshot_booked(const rl_limiter *limiter, const rl_plan *plan, uint64_
 /* The algorithm's words from one plan to the next; `made` has the new one. */
 void rl__carry(const rl_plan *before, const struct rl__made *made, uint64_t *word, rl_time now);
 
+/* The level of a limiter that holds `burst` when it is full, if as much of it is used as of the old
+ * one. Debt beyond all that amounts can add up to in years counts as that much. */
+static inline int64_t rl__level_carried(const rl_level *old, uint64_t burst)
+{
+    const int64_t most = INT64_MAX / 4;
+    int64_t left = old->remaining < -most ? -most : old->remaining;
+
+    return (int64_t)burst - ((int64_t)old->burst - left);
+}
+
 /* ---- plan words of a limiter, and its spin; limiter.c ---- */
 
 static inline void rl__copy_words(uint64_t *to, const uint64_t *from, size_t count)

@@ -85,7 +85,8 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
     if (answer->outcome != RL_OUTCOME_OK)
         return;
     widen_probe(lane);
-    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+    for (size_t s = RL__PROVIDER_SCOPE; s < RL__LANE_SCOPES;
+         s++) /* global ones are all providers' */
         rl__learn_make_room(lane->scope[s], lesson, now);
     if (lesson->traits->continuous && lesson->sole_model)
         rl__learn_grow_unreported(lane->scope[RL__PROVIDER_SCOPE], now);

@@ -18,6 +18,46 @@ static uint64_t amount_of(const struct rl__entry *entry)
     return rl__load(&entry->limiter.plan.word[0]); /* see rl_plan */
 }
 
+/* Threads have stacks apart: so they mostly count in places apart. */
+static uint64_t *slot_of_thread(struct rl__traffic *traffic)
+{
+    uint64_t here = (uint64_t)(uintptr_t)&traffic >> 12;
+
+    return &traffic->slot[here * UINT64_C(0x9e3779b97f4a7c15) >> 60].inside;
+}
+_Static_assert(RL__TRAFFIC_SLOTS == 16, "four bits choose one");
+
+/* Whoever takes or settles counts himself in first, and then looks whether the limits are changing;
+ * whoever changes them says so first, and then waits until nobody is inside. So each sees all of a
+ * change, or nothing. */
+struct rl__visit rl__lane_enter(const struct rl__lane *lane)
+{
+    struct rl__traffic *traffic = lane->traffic;
+    struct rl__visit visit = { 0, NULL };
+
+    if (traffic == NULL)
+        return visit;
+    visit.slot = slot_of_thread(traffic);
+    for (unsigned turn = 0;;) {
+        uint64_t revision;
+
+        (void)rl__count_ordered(visit.slot, 1);
+        revision = rl__load_ordered(&traffic->revision);
+        visit.generation = rl__generation_of(revision);
+        if (revision % 2 == 0)
+            return visit;
+        (void)rl__count_ordered(visit.slot, UINT64_MAX);
+        while (rl__load(&traffic->revision) == revision)
+            rl__relax(&turn);
+    }
+}
+
+void rl__lane_leave(const struct rl__visit *visit)
+{
+    if (visit->slot != NULL)
+        (void)rl__count_ordered(visit->slot, UINT64_MAX);
+}
+
 static void note(struct rl__refusal *refusal, enum rl__held_by by, struct rl__scope *scope,
                  struct rl__entry *entry, rl_time retry_at)
 {
@@ -115,7 +155,7 @@ static rl_status ask_scope(struct rl__scope *scope, size_t count, const struct r
 
         if (index < PREPARED)
             trial->ready[index] = 0;
-        if (amount == 0 || entry->rule.shadow || rl__load(&entry->off) != 0)
+        if (amount == 0 || entry->rule.shadow || rl__entry_is_off(entry))
             continue;
         if (rank != NULL)
             ask_queue(entry, scope, rank, refusal);
@@ -165,8 +205,8 @@ static rl_duration span_of(const struct rl__entry *entry, const struct rl__cost 
 {
     uint64_t amount = amount_of(entry);
 
-    if (entry->rule.shadow || rl__load(&entry->off) != 0 ||
-        entry->rule.dimension == RL_CONCURRENCY || amount == 0)
+    if (entry->rule.shadow || rl__entry_is_off(entry) || entry->rule.dimension == RL_CONCURRENCY ||
+        amount == 0)
         return 0;
     return rl__mul_div_up(rl__rule_reserve(&entry->rule, cost), entry->period, amount);
 }
@@ -188,7 +228,7 @@ int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
             const struct rl__entry *entry = lane->scope[s]->entry[i];
             uint64_t amount = rl__rule_reserve(&entry->rule, cost);
 
-            if (!entry->rule.shadow && rl__load(&entry->off) == 0 &&
+            if (!entry->rule.shadow && !rl__entry_is_off(entry) &&
                 at_once(entry, amount) > amount_of(entry))
                 return 0;
         }
@@ -202,7 +242,7 @@ static void give_back(struct rl__lane *lane, const struct rl__cost *cost,
         for (size_t i = 0; i < taken->count[s]; i++) {
             struct rl__entry *entry = lane->scope[s]->entry[i];
 
-            if (rl__load(&entry->off) == 0)
+            if (!rl__entry_is_off(entry))
                 rl_limiter_settle(&entry->limiter, rl__rule_reserve(&entry->rule, cost), 0, now,
                                   now);
         }
@@ -214,7 +254,7 @@ static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time no
     uint64_t first = at_once(entry, amount);
     rl_status st;
 
-    if (rl__load(&entry->off) != 0)
+    if (rl__entry_is_off(entry))
         return RL_OK;
     st = rl_limiter_take(&entry->limiter, first, now, retry_at);
     if (st == RL_OK) {
@@ -374,42 +414,24 @@ static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
     return st;
 }
 
-/* Waits until no change is under way; a change of all limits takes effect at once for everybody. */
-static uint64_t settled_revision(const struct rl__who *who)
-{
-    uint64_t revision;
-
-    if (who->revision == NULL)
-        return 0;
-    for (unsigned turn = 0; (revision = rl__load_acquire(who->revision)) % 2 != 0;)
-        rl__relax(&turn);
-    return revision;
-}
-
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
                     const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal)
 {
     struct holding holding;
-    uint64_t revision;
+    struct rl__visit visit = rl__lane_enter(lane);
     rl_status st;
-    int changed;
 
-    do {
-        revision = settled_revision(who);
-        *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
-        if ((st = hold_all(who, now, &holding)) != RL_OK)
-            return st;
+    *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+    if ((st = hold_all(who, now, &holding)) == RL_OK) {
         st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
-        /* What was taken partly from old and partly from new limits goes back. */
-        changed = st == RL_OK && who->revision != NULL && rl__load(who->revision) != revision;
-        if (changed)
-            give_back(lane, cost, taken, now);
-        else if (st == RL_OK)
+        if (st == RL_OK)
             commit_all(&holding, taken);
+        taken->generation = visit.generation;
         let_go(&holding, RL__TENANT_KINDS);
-    } while (changed);
+    }
     if (st == RL_OK)
         rl__fetch_add(&lane->granted, 1);
+    rl__lane_leave(&visit);
     return st;
 }

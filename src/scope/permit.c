@@ -41,15 +41,39 @@ static void unpack_calibration(uint16_t packed, struct rl__cost *cost)
     cost->output_share = (uint64_t)(packed & 63) + 1;
 }
 
+/* An amount has 54 bits, as RL_AMOUNT_MAX is one of them; the ten above hold a part of the
+ * generation. */
+#define PART_BITS (RL__GENERATION_BITS / 3)
+#define PART_AT   (64 - PART_BITS)
+_Static_assert(RL_AMOUNT_MAX >> PART_AT == 0 && 3 * PART_BITS == RL__GENERATION_BITS,
+               "an amount and a part fit a word");
+
+static uint64_t with_part(uint64_t amount, uint64_t generation)
+{
+    return rl__min(amount, RL_AMOUNT_MAX) | generation << PART_AT;
+}
+
+static uint64_t amount_in(uint64_t word)
+{
+    return word & ((UINT64_C(1) << PART_AT) - 1);
+}
+
+static uint64_t generation_of(const struct rl__grant *grant)
+{
+    return grant->input >> PART_AT | grant->output >> PART_AT << PART_BITS |
+           grant->money >> PART_AT << 2 * PART_BITS;
+}
+
 void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__who *who,
                       const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
 {
-    struct rl__grant grant = { .lane = lane, .taken = *taken };
+    struct rl__grant grant = { .lane = lane, .tenants = taken->tenants };
 
+    memcpy(grant.count, taken->count, sizeof grant.count);
     grant.calibration = pack_calibration(cost);
-    grant.input = cost->amount[RL_INPUT_TOKENS];
-    grant.output = cost->amount[RL_OUTPUT_TOKENS];
-    grant.money = cost->amount[RL_MONEY];
+    grant.input = with_part(cost->amount[RL_INPUT_TOKENS], taken->generation);
+    grant.output = with_part(cost->amount[RL_OUTPUT_TOKENS], taken->generation >> PART_BITS);
+    grant.money = with_part(cost->amount[RL_MONEY], taken->generation >> 2 * PART_BITS);
     grant.images = (uint8_t)cost->amount[RL_IMAGES];
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
         grant.tenant[k] = (taken->tenants >> k & 1) != 0 ? who->hash[k] : 0;
@@ -91,10 +115,10 @@ int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost 
     cost->amount[RL_REQUESTS] = 1;
     cost->amount[RL_CONCURRENCY] = 1;
     cost->amount[RL_TOKENS] = permit->reserved_tokens;
-    cost->amount[RL_INPUT_TOKENS] = grant->input;
-    cost->amount[RL__WHOLE_INPUT] = grant->input;
-    cost->amount[RL_OUTPUT_TOKENS] = grant->output;
-    cost->amount[RL_MONEY] = grant->money;
+    cost->amount[RL_INPUT_TOKENS] = amount_in(grant->input);
+    cost->amount[RL__WHOLE_INPUT] = amount_in(grant->input);
+    cost->amount[RL_OUTPUT_TOKENS] = amount_in(grant->output);
+    cost->amount[RL_MONEY] = amount_in(grant->money);
     cost->amount[RL_IMAGES] = grant->images;
     memset(permit->private_, 0, sizeof permit->private_);
     one_more_ended(grant->lane);
@@ -128,22 +152,23 @@ static int settle_tenants(const struct rl__grant *grant, struct rl__tenants *ten
     return gave;
 }
 
-/* A grant made while the entry was off took nothing from it. */
-static int was_off(const struct rl__entry *entry, rl_time at)
+/* Whether a grant of that generation took from this entry. */
+static int took_from(const struct rl__entry *entry, uint64_t generation)
 {
-    return at > rl__load(&entry->off_at) && at < rl__load(&entry->since);
+    if (rl__entry_is_off(entry) &&
+        !rl__generation_before(generation, rl__load(&entry->off_generation)))
+        return 0;
+    return !rl__generation_before(generation, rl__load(&entry->on_generation)) ||
+           rl__generation_before(generation, rl__load(&entry->gap_generation));
 }
 
-/* Who counts now what a grant of that moment took from this entry; NULL: nobody. */
-static struct rl__entry *keeper_of(struct rl__entry *entry, rl_time at)
+/* Who counts now what this entry counted: it may sleep, and keeps its books. */
+static struct rl__entry *keeper_of(struct rl__entry *entry)
 {
-    if (was_off(entry, at))
-        return NULL;
-    while (entry != NULL && rl__load(&entry->off) != 0) {
-        if (at > rl__load(&entry->off_at))
-            return NULL; /* it was off already */
-        entry = __atomic_load_n(&entry->successor, __ATOMIC_ACQUIRE);
-    }
+    struct rl__entry *next;
+
+    while (rl__entry_is_off(entry) && (next = rl__entry_successor(entry)) != NULL)
+        entry = next;
     return entry;
 }
 
@@ -160,19 +185,32 @@ static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved
     return after < before;
 }
 
+static int settle_entries(const struct rl__grant *grant, const struct rl__cost *reserved,
+                          const struct rl__cost *used, rl_time at, rl_time now)
+{
+    uint64_t generation = generation_of(grant);
+    int gave = 0;
+
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        for (size_t i = 0; i < grant->count[s]; i++) {
+            struct rl__entry *entry = grant->lane->scope[s]->entry[i];
+
+            if (took_from(entry, generation))
+                gave |= settle_entry(keeper_of(entry), reserved, used, at, now);
+        }
+    return gave;
+}
+
 int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
                      const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
                      rl_time now)
 {
     int gave = rl__load(&grant->lane->probe_window) != RL_NEVER;
+    struct rl__visit visit;
 
-    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
-        for (size_t i = 0; i < grant->taken.count[s]; i++) {
-            struct rl__entry *entry = keeper_of(grant->lane->scope[s]->entry[i], at);
-
-            if (entry != NULL)
-                gave |= settle_entry(entry, reserved, used, at, now);
-        }
+    visit = rl__lane_enter(grant->lane);
+    gave |= settle_entries(grant, reserved, used, at, now);
+    rl__lane_leave(&visit);
     return settle_tenants(grant, tenants, reserved, used, at, now) | gave;
 }
 
@@ -181,7 +219,7 @@ int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *e
     size_t index = 0;
 
     for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
-        for (size_t i = 0; i < grant->taken.count[s] && index < RL__SNAPSHOTS; i++, index++)
+        for (size_t i = 0; i < grant->count[s] && index < RL__SNAPSHOTS; i++, index++)
             if (grant->lane->scope[s]->entry[i] == entry)
                 return grant->snapshot[index] == RL__NO_SNAPSHOT
                            ? RL__NO_SNAPSHOT

@@ -11,11 +11,12 @@
 /* The private words of a permit, spelled out. */
 struct rl__grant {
     struct rl__lane *lane; /* NULL: no grant, or ended */
-    uint64_t input;        /* reserved */
+    uint64_t input;        /* reserved; the top ten bits of these three are the generation's */
     uint64_t output;
     uint64_t money;
-    uint16_t calibration; /* the ratio and the share of struct rl__cost */
-    struct rl__taken taken;
+    uint16_t calibration;           /* the ratio and the share of struct rl__cost */
+    uint8_t count[RL__LANE_SCOPES]; /* as in struct rl__taken */
+    uint8_t tenants;
     uint8_t images;
     uint64_t tenant[RL__TENANT_KINDS]; /* hashes; 0: none */
     /* The level of each limiter right after the grant, less the corrections made until then: what a

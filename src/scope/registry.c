@@ -259,6 +259,7 @@ static void lay_lane(struct rl__registry *registry, struct rl__provider *provide
     node->lane.scope[RL__PROVIDER_SCOPE] = &provider->scope;
     node->lane.scope[RL__MODEL_SCOPE] = name->model_length > 0 ? &node->scope : NULL;
     node->lane.provider = provider;
+    node->lane.traffic = &registry->traffic;
     node->lane.probe_window = RL_NEVER;
     node->lane.input_quantile = rl__quantile_start(RL__QUANTILE_ONE);
     for (size_t i = 0; i < RL__OUTPUT_CLASSES; i++)

@@ -53,7 +53,7 @@ struct rl__registry {
     struct rl__hash_key key;
     struct rl__scope global;
     struct rl__tenants tenants[RL__TENANT_KINDS];
-    uint64_t revision;     /* of all limits: odd while they are being changed; atomic */
+    struct rl__traffic traffic;
     struct rl__mutex lock; /* for adding; published nodes never change place */
     struct rl__lane_node *bucket[RL__BUCKETS];
     struct rl__lane_node *lanes; /* all, newest first */

@@ -111,7 +111,7 @@ struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl
     size_t count = rl__scope_count(scope);
 
     for (size_t i = 0; i < count; i++)
-        if (rl__load(&scope->entry[i]->off) == 0 && scope->entry[i]->rule.dimension == dimension &&
+        if (!rl__entry_is_off(scope->entry[i]) && scope->entry[i]->rule.dimension == dimension &&
             !scope->entry[i]->rule.weighed && scope->entry[i]->period == period)
             return scope->entry[i];
     return NULL;

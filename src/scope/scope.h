@@ -46,11 +46,13 @@ struct rl__entry {
     rl_duration period;  /* as named; the one in force may be longer */
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
     const char *origin;  /* static: the built-in table; NULL: none */
-    uint64_t off;        /* 1: the configuration has dropped it; atomic */
-    rl_time off_at;      /* when that was, the last time; atomic */
-    rl_time since;       /* when it was put in force again; grants made between owe it nothing */
     rl_time reset_at;    /* grants made before give nothing back; atomic */
-    struct rl__entry *successor; /* while it is off: who counts what it did; atomic */
+    /* The configuration drops limits, and brings them back; only while registry.revision is odd.
+     * Atomic. Generations are those of the registry: a grant of [gap, on) took nothing here, and,
+     * while it is off, none from `off` on. Of earlier gaps nothing is remembered. */
+    uint64_t is_off;
+    uint64_t gap_generation, on_generation, off_generation;
+    struct rl__entry *successor; /* while it is off: who counts what it counted; NULL: nobody */
     uint64_t shadowed; /* requests that a limit in shadow mode would have held back; atomic */
     uint64_t *words;   /* owned: a state that is larger than a limiter; else NULL */
     char *zone;        /* owned copy of limit.zone; NULL: none */
@@ -107,6 +109,7 @@ struct rl__lane {
     void *provider;              /* context's; opaque here */
     const rl_table_row *guess;   /* what its limits may be while none is known; NULL: no idea */
     uint64_t granted, ended;     /* permits; atomic. What lies between is in flight */
+    struct rl__traffic *traffic; /* of the registry; NULL: the limits never change */
     /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
      * writes. */
     uint64_t probe_window;
@@ -141,10 +144,33 @@ struct rl__lane {
  */
 struct rl__who {
     struct rl__tenants *tenants; /* of each kind */
-    const uint64_t *revision;    /* of the registry; NULL: it never changes */
     uint64_t hash[RL__TENANT_KINDS];
     int32_t tier[RL__TENANT_KINDS];
 };
+
+/* Who is inside: taking, or settling. Counted in several places, each on a cache line of its own,
+ * so that threads do not meet there. */
+#define RL__TRAFFIC_SLOTS 16
+struct rl__traffic {
+    uint64_t revision; /* of all limits: odd while they are being changed; atomic */
+    uint64_t unused[7];
+    struct {
+        uint64_t inside; /* atomic */
+        uint64_t unused[7];
+    } slot[RL__TRAFFIC_SLOTS];
+};
+
+/* The generation of the limits at an even revision. */
+#define RL__GENERATION_BITS 30
+static inline uint64_t rl__generation_of(uint64_t revision)
+{
+    return revision / 2 & ((UINT64_C(1) << RL__GENERATION_BITS) - 1);
+}
+/* Whether `a` is older than `b`, which lie less than half of all generations apart. */
+static inline int rl__generation_before(uint64_t a, uint64_t b)
+{
+    return ((a - b) >> (RL__GENERATION_BITS - 1) & 1) != 0;
+}
 
 /* Adds a limiter. RL_E_TABLE_FULL, RL_E_NOMEM, or as rl_limiter_init(). */
 rl_status rl__scope_add(struct rl__scope *scope, const struct rl__rule *rule, const rl_limit *limit,
@@ -167,11 +193,22 @@ static inline size_t rl__scope_count(const struct rl__scope *scope)
  * least one unit, so that a late wake-up costs nothing. */
 uint64_t rl__small_burst(uint64_t amount, rl_duration period);
 
+/* acquire: pairs with the release of whoever switched it. */
+static inline int rl__entry_is_off(const struct rl__entry *entry)
+{
+    return rl__load_acquire(&entry->is_off) != 0;
+}
+
+static inline struct rl__entry *rl__entry_successor(const struct rl__entry *entry)
+{
+    return __atomic_load_n(&entry->successor, __ATOMIC_ACQUIRE);
+}
+
 /* Whether it holds back what a provider would refuse for its rate: answers speak of such. */
 static inline int rl__entry_paces(const struct rl__entry *entry)
 {
     return !entry->rule.shadow && !entry->rule.weighed && entry->rule.dimension <= RL_IMAGES &&
-           rl__load(&entry->off) == 0;
+           !rl__entry_is_off(entry);
 }
 
 static inline uint64_t rl__lane_in_flight(const struct rl__lane *lane)

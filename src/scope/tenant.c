@@ -142,12 +142,19 @@ void rl__tenant_look(struct rl__tenants *tenants, uint64_t hash, int32_t tier, r
     struct rl__shard *shard = shard_of(tenants, hash);
     const struct rl__tier_set *set;
 
-    if (rl__tenant_hold_known(tenants, hash, &view->held))
-        return;
-    rl__lock(&shard->lock);
-    set = shard->locked.set;
-    rl__record_start(set, record, hash, is_given(set, tier) ? (size_t)tier : rl__tier_of(set, hash),
-                     now);
+    if (rl__tenant_hold_known(tenants, hash, &view->held)) {
+        set = shard->locked.set;
+        if (!is_given(set, tier) || view->held.record->tier == tier)
+            return;
+        /* As it would be, if that request came. */
+        memcpy(record, view->held.record, sizeof *record + set->words * sizeof record->word[0]);
+        rl__record_move(set, record, (size_t)tier, now);
+    } else {
+        rl__lock(&shard->lock);
+        set = shard->locked.set;
+        rl__record_start(set, record, hash,
+                         is_given(set, tier) ? (size_t)tier : rl__tier_of(set, hash), now);
+    }
     show(&view->held, shard, record);
 }
 
@@ -241,7 +248,7 @@ int rl__tenant_settle(struct rl__held_tenant *held, const struct rl__cost *reser
         /* More than a whole limit at once cannot be, and must not close us for years. */
         step.used = rl__min(rl__rule_settle(&limit->rule, used),
                             rl__add_sat(step.amount, limit->made.plan.word[0]));
-        if (at / RL_SECOND < held->record->reset)
+        if (at / RL__RESET_UNIT < held->record->reset)
             step.used = rl__max(step.used, step.amount);
         if (limit->since > at || step.amount == step.used)
             continue;
@@ -270,5 +277,5 @@ void rl__tenant_reset(struct rl__held_tenant *held, rl_time now)
     rl__record_start(held->shard->locked.set, held->record, held->record->hash, held->record->tier,
                      now);
     held->record->permits = permits;
-    held->record->reset = (uint32_t)rl__min(now / RL_SECOND, UINT32_MAX);
+    held->record->reset = (uint32_t)rl__min(now / RL__RESET_UNIT, UINT32_MAX);
 }

@@ -220,19 +220,31 @@ static void carry_limit(const struct rl__tier_limit *before, const uint64_t *fro
     }
     before->made.algorithm->snapshot(&before->made.plan, from, now, &old);
     after->made.algorithm->snapshot(&after->made.plan, to, now, &fresh);
-    after->made.algorithm->set_level(
-        &after->made.plan, to, (int64_t)fresh.burst - ((int64_t)old.burst - old.remaining), now);
+    after->made.algorithm->set_level(&after->made.plan, to, rl__level_carried(&old, fresh.burst),
+                                     now);
+}
+
+/* What is under way is in use, also of a limit that has just come. */
+static void count_in(const struct rl__tier_limit *limit, const struct rl__record *record,
+                     uint64_t *to, rl_time now)
+{
+    if (limit->rule.dimension == RL_CONCURRENCY && !limit->rule.weighed && record->permits > 0)
+        limit->made.algorithm->charge(&limit->made.plan, to, record->permits, now);
 }
 
 static void carry_record(const struct rl__tier *before, const uint64_t *from,
-                         const struct rl__tier *after, uint64_t *to, rl_time now)
+                         const struct rl__tier *after, struct rl__record *record, rl_time now)
 {
+    uint64_t *to = record->word;
+
     for (size_t i = 0; i < after->count; i++) {
         const struct rl__tier_limit *limit = &after->limit[i],
                                     *old = rl__tier_same_limit(before, limit);
 
         if (old != NULL)
             carry_limit(old, &from[old->first], limit, &to[limit->first], now);
+        else
+            count_in(limit, record, &to[limit->first], now);
     }
 }
 
@@ -246,7 +258,7 @@ void rl__record_move(const struct rl__tier_set *set, struct rl__record *record, 
     memcpy(before, record->word, set->words * sizeof before[0]);
     rl__record_start(set, record, record->hash, tier, now);
     record->permits = permits;
-    carry_record(old, before, &set->tier[tier], record->word, now);
+    carry_record(old, before, &set->tier[tier], record, now);
 }
 
 /* The tier that the file gives, or else the one that a request has named, if it is still there. */
@@ -279,8 +291,7 @@ static rl_status move_shard(struct rl__tenants *tenants, struct rl__shard *shard
         rl__record_start(set, copy, record->hash, tier_in(set, old, record), now);
         copy->permits = record->permits;
         copy->reset = record->reset;
-        carry_record(&old->tier[record->tier], record->word, &set->tier[copy->tier], copy->word,
-                     now);
+        carry_record(&old->tier[record->tier], record->word, &set->tier[copy->tier], copy, now);
         to.count++;
     }
     put_in_force(tenants, shard, &to);

@@ -7,12 +7,15 @@
 
 #define RL__SHARDS 1024
 
+#define RL__RESET_UNIT (RL_SECOND / 16) /* 2^32 of them are eight years */
+
 /* hash 0: free. */
 struct rl__record {
     uint64_t hash;
     uint16_t tier;
     uint16_t permits; /* out; UINT16_MAX: too many to count, it stays */
-    uint32_t reset;   /* the second of the last fresh start: grants before it give nothing back */
+    uint32_t
+        reset; /* the last fresh start, in RL__RESET_UNIT: grants before it give nothing back */
     uint64_t word[];
 };
 

@@ -138,6 +138,8 @@ static rl_time in_force_since(const struct rl__tier_set *set, const struct rl__t
     size_t index = (size_t)(tier - set->tier);
     const struct rl__tier_limit *same;
 
+    if (limit->rule.dimension == RL_CONCURRENCY && !limit->rule.weighed)
+        return 0; /* what was under way was counted in, see tenants.c */
     if (set->before == NULL || index >= set->before->count)
         return limit->since;
     same = rl__tier_same_limit(&set->before->tier[index], limit);
@@ -147,7 +149,12 @@ static rl_time in_force_since(const struct rl__tier_set *set, const struct rl__t
 rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const struct rl__rule *rule,
                        const rl_limit *limit, rl_time now)
 {
-    struct rl__tier_limit fresh = { .rule = *rule, .limit = *limit, .since = now }, *grown;
+    /* Who asks may have read the clock a little before he is served: better that a permit gives
+     * back once what this limit never lent than that it never does. */
+    struct rl__tier_limit fresh = { .rule = *rule,
+                                    .limit = *limit,
+                                    .since = rl__sub_sat(now, RL_SECOND) },
+                          *grown;
     rl_status st;
 
     fresh.limit.bookings = 0;

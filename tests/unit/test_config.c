@@ -188,6 +188,11 @@ static void each_mistake_names_its_place(void **state)
         { LIMIT(DAY ", \"charge\": {\"reserve\": {\"output_token\": 1}}}"),
           "global.limits[0].charge.reserve.output_token: unknown key; did you mean "
           "\"output_tokens\"?" },
+        { LIMIT(
+              DAY
+              ", \"charge\": {\"reserve\": {\"requests\": 1}, \"settle\": {\"requests\": 1}}}, " DAY
+              ", \"charge\": {\"reserve\": {\"requests\": 1}, \"settle\": {\"requests\": 1}}}"),
+          "global.limits[1]: there is another limit on tokens for the same period" },
         { LIMIT(DAY ", \"headroom\": {\"low\": 0.1}}"),
           "global.limits[0].headroom.low: unknown key" },
         { LIMIT(DAY ", \"headroom\": {\"high\": 1}}"),

@@ -17,8 +17,75 @@
 
 static struct vclock the_clock;
 
+/* An algorithm that counts, and can be held up in the middle of giving back. */
+static uint64_t hold_up, held_up;
+
+static rl_status counter_prepare(const rl_limit *limit, rl_plan *plan, const char **why)
+{
+    (void)why;
+    plan->word[0] = plan->word[2] = limit->amount;
+    plan->word[1] = limit->period;
+    return RL_OK;
+}
+static void counter_start(const rl_plan *plan, uint64_t *word, rl_time now)
+{
+    (void)plan, (void)now;
+    *word = 0;
+}
+static rl_status counter_take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now,
+                              rl_time *retry_at)
+{
+    (void)now;
+    *retry_at = RL_NEVER;
+    if (*word + cost > plan->word[0])
+        return RL_WAIT;
+    *word += cost;
+    return RL_OK;
+}
+static void counter_give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
+{
+    (void)plan, (void)now;
+    while (rl__load(&hold_up) != 0) {
+        rl__store(&held_up, 1);
+        (void)sched_yield();
+    }
+    *word -= *word < amount ? *word : amount;
+}
+static void counter_charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
+{
+    (void)plan, (void)now;
+    *word += amount;
+}
+static void counter_set(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)
+{
+    (void)at;
+    *word = (uint64_t)((int64_t)plan->word[0] - level);
+}
+static void counter_snapshot(const rl_plan *plan, const uint64_t *word, rl_time now,
+                             rl_level *level)
+{
+    (void)now;
+    *level = (rl_level){ plan->word[0], plan->word[0], (int64_t)(plan->word[0] - *word), RL_NEVER };
+}
+static void counter_carry(const rl_plan *before, const rl_plan *after, uint64_t *word, rl_time now)
+{
+    (void)before, (void)after, (void)word, (void)now;
+}
+static const rl_algorithm counter = { .size = sizeof(rl_algorithm),
+                                      .name = "counter",
+                                      .words = 1,
+                                      .prepare = counter_prepare,
+                                      .start = counter_start,
+                                      .take = counter_take,
+                                      .give_back = counter_give_back,
+                                      .charge = counter_charge,
+                                      .set_level = counter_set,
+                                      .snapshot = counter_snapshot,
+                                      .carry = counter_carry };
+
 static rl_context *open_with(const char *json)
 {
+    static const rl_algorithm *const own[] = { &counter, NULL };
     rl_options options = RL_OPTIONS_INIT;
     rl_context *rl = NULL;
     rl_hooks hooks;
@@ -29,6 +96,7 @@ static rl_context *open_with(const char *json)
     hooks = vclock_hooks(&the_clock);
     options.hooks = &hooks;
     options.config_json = json;
+    options.algorithms = own;
     options.error = error;
     options.error_size = sizeof error;
     if (rl_open(&options, &rl) != RL_OK)
@@ -285,6 +353,103 @@ static void permits_outlive_a_change(void **state)
     }
 }
 
+/* The same where they end while the limit is gone; where its mode has changed first; and where all
+ * of that happens in one tick. */
+static void permits_end_while_their_limit_is_gone(void **state)
+{
+    static const char plain[] = P("\"concurrency\": 2"),
+                      shadow[] = P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 2, "
+                                   "\"mode\": \"shadow\"}]"),
+                      headroom[] = P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 2, "
+                                     "\"headroom\": {\"high\": 0.1}}]");
+    static const char *const way[][3] = { { "{}" }, { shadow, "{}" }, { headroom, shadow, "{}" } };
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        rl_duration tick = i % 2 == 0 ? RL_SECOND : 0;
+        rl_context *rl = open_with(plain);
+        rl_request request = ask("m", NULL);
+        rl_permit permit[3];
+
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(rl_try_acquire(rl, &request, &permit[k]), RL_OK);
+        for (int k = 0; k < 3 && way[i / 2][k] != NULL; k++) {
+            the_clock.now += tick;
+            reload(rl, way[i / 2][k]);
+        }
+        assert_int_equal(rl_cancel(rl, &permit[0]), RL_OK);
+        the_clock.now += tick;
+        reload(rl, plain);
+        the_clock.now += tick;
+        assert_int_equal(rl_try_acquire(rl, &request, &permit[0]), RL_OK);
+        assert_int_equal(rl_try_acquire(rl, &request, &permit[2]), RL_WAIT);
+        assert_int_equal(rl_cancel(rl, &permit[1]), RL_OK);
+        assert_int_equal(rl_try_acquire(rl, &request, &permit[1]), RL_OK);
+        assert_int_equal(rl_try_acquire(rl, &request, &permit[2]), RL_WAIT);
+        rl_close(rl);
+    }
+}
+
+/* What is under way when a user gets a limit on that counts in it. */
+static void a_new_tier_counts_what_is_under_way(void **state)
+{
+    rl_context *rl = open_with("{\"users\": {\"default\": {}, \"g\": {\"concurrency\": 2}}}");
+    rl_request request = ask("m", "alice");
+    rl_permit permit[3];
+
+    (void)state;
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(rl_try_acquire(rl, &request, &permit[k]), RL_OK);
+    the_clock.now += RL_SECOND;
+    patch(rl, "{\"users\": {\"ids\": {\"alice\": \"g\"}}}");
+    assert_int_equal(rl_try_acquire(rl, &request, &permit[2]), RL_WAIT);
+    assert_int_equal(rl_cancel(rl, &permit[0]), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit[2]), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit[0]), RL_WAIT);
+    rl_close(rl);
+}
+
+/* What answers have said outlives a reload: a smaller number stays in force, and one that only they
+ * speak of now holds back, whatever the file had made of it. */
+static void what_answers_said_outlives_a_reload(void **state)
+{
+    static const char day[] =
+        P("\"dialect\": \"openai\", \"limits\": [{\"dimension\": \"requests\", "
+          "\"amount\": 1000, \"period\": \"minute\", \"algorithm\": "
+          "\"fixed_window\"}]"),
+                      shadow[] =
+                          P("\"dialect\": \"openai\", \"limits\": [{\"dimension\": "
+                            "\"requests\", \"amount\": 1000, \"period\": \"minute\", \"mode\": "
+                            "\"shadow\"}]");
+    rl_header header[] = { { "x-ratelimit-limit-requests", 26, "100", 3 },
+                           { "x-ratelimit-remaining-requests", 30, "99", 2 } };
+    rl_response response = RL_RESPONSE_INIT;
+
+    (void)state;
+    response.status = 200;
+    response.headers = header;
+    response.header_count = 2;
+    for (int i = 0; i < 2; i++) {
+        rl_context *rl = open_with(i == 0 ? day : shadow);
+        rl_request request = ask(NULL, NULL);
+        rl_limit_status status[4];
+        size_t count = 4;
+        rl_permit permit;
+
+        assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+        assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+        reload(rl, i == 0 ? day : P("\"dialect\": \"openai\""));
+        assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+        assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+        assert_int_equal(rl_limits_of(rl, &request, status, &count), RL_OK);
+        assert_int_equal(count, 1);
+        assert_int_equal(status[0].level.limit, 100);
+        assert_int_equal(status[0].shadow, 0);
+        assert_true(granted(rl, &request, 200) <= 100);
+        rl_close(rl);
+    }
+}
+
 static void a_tier_that_a_request_named_stays(void **state)
 {
     rl_context *rl = open_with("{\"users\": {\"premium\": {\"requests_per_day\": 5}}}");
@@ -320,6 +485,10 @@ static void nothing_grows_by_reloading(void **state)
     assert_int_equal(granted(rl, &request, 99), 10);
     for (int i = 0; i < 100; i++)
         reload(rl, weighed);
+    assert_int_equal(granted(rl, &request, 99), 0);
+    reload(rl, P("\"limits\": [{\"dimension\": \"tokens\", \"period\": \"day\", \"amount\": 100, "
+                 "\"headroom\": {\"high\": 0.1}, \"charge\": {\"reserve\": {\"requests\": 10}, "
+                 "\"settle\": {\"requests\": 10}}}]"));
     assert_int_equal(granted(rl, &request, 99), 0);
     for (int i = 0; i < 101; i++) {
         the_clock.now += RL_SECOND;
@@ -408,6 +577,7 @@ static const char *closed(int where)
 struct crowd {
     rl_context *rl;
     uint64_t stop, admitted, asked;
+    rl_permit *permit;
 };
 
 static void *ask_all_the_time(void *argument)
@@ -454,6 +624,113 @@ static void nobody_sees_half_of_a_change(void **state)
     rl_close(crowd.rl);
 }
 
+/* ---- permits come and go meanwhile ---- */
+
+static void *take_and_cancel(void *argument)
+{
+    struct crowd *crowd = argument;
+    rl_request request = ask("m", "u");
+
+    for (uint64_t i = 0; !rl__load(&crowd->stop); i++) {
+        rl_permit permit[2];
+        int held = 0;
+
+        while (held < 2 && rl_try_acquire(crowd->rl, &request, &permit[held]) == RL_OK)
+            held++;
+        rl__fetch_add(&crowd->admitted, (uint64_t)held);
+        if (i % 8 == 0)
+            (void)sched_yield();
+        while (held > 0)
+            (void)rl_cancel(crowd->rl, &permit[--held]);
+    }
+    return NULL;
+}
+
+/* However often the limit becomes another limiter, or none: in the end as many may go as it says.
+ */
+static void books_balance_whatever_changes_meanwhile(void **state)
+{
+    static const char *const json[] = {
+        P("\"concurrency\": 3"),
+        P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 3, \"headroom\": {\"high\": "
+          "0.1}}]"),
+        P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 3, \"mode\": \"shadow\"}]"),
+        "{}",
+    };
+    struct crowd crowd = { .rl = open_with(json[0]) };
+    rl_request request = ask("m", "u");
+    pthread_t thread[2];
+    rl_permit permit[4];
+
+    (void)state;
+    for (int t = 0; t < 2; t++)
+        assert_int_equal(pthread_create(&thread[t], NULL, take_and_cancel, &crowd), 0);
+    for (unsigned i = 1; i < 2000 || rl__load(&crowd.admitted) < 2000; i++) {
+        reload(crowd.rl, json[i * 7 % 13 % 4]);
+        if (i % 16 == 0)
+            (void)sched_yield();
+    }
+    rl__store(&crowd.stop, 1);
+    for (int t = 0; t < 2; t++)
+        assert_int_equal(pthread_join(thread[t], NULL), 0);
+    reload(crowd.rl, json[0]);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit[i]), RL_OK);
+    assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit[3]), RL_WAIT);
+    rl_close(crowd.rl);
+}
+
+#define COUNTED(more)                                                                              \
+    P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 2, \"algorithm\": "               \
+      "\"counter\"" more "}]")
+
+static void *reload_meanwhile(void *argument)
+{
+    struct crowd *crowd = argument;
+
+    rl__store(&crowd->asked, 1);
+    (void)rl_config_reload(crowd->rl, NULL, COUNTED(", \"headroom\": {\"high\": 0.1}"), NULL, 0);
+    rl__store(&crowd->stop, 1);
+    return NULL;
+}
+
+static void *cancel_one(void *argument)
+{
+    struct crowd *crowd = argument;
+
+    (void)rl_cancel(crowd->rl, crowd->permit);
+    return NULL;
+}
+
+/* Who is giving back when the limit becomes another one is waited for, or it would be lost. */
+static void a_change_waits_for_who_is_settling(void **state)
+{
+    rl_permit permit, other;
+    struct crowd crowd = { .rl = open_with(COUNTED("")), .permit = &permit };
+    rl_request request = ask("m", NULL);
+    pthread_t settler, changer;
+
+    (void)state;
+    assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_try_acquire(crowd.rl, &request, &other), RL_OK);
+    rl__store(&hold_up, 1);
+    assert_int_equal(pthread_create(&settler, NULL, cancel_one, &crowd), 0);
+    while (rl__load(&held_up) == 0)
+        (void)sched_yield();
+    assert_int_equal(pthread_create(&changer, NULL, reload_meanwhile, &crowd), 0);
+    while (rl__load(&crowd.asked) == 0)
+        (void)sched_yield();
+    for (int i = 0; i < 20000 && rl__load(&crowd.stop) == 0; i++)
+        (void)sched_yield(); /* time enough to be wrong */
+    rl__store(&hold_up, 0);
+    assert_int_equal(pthread_join(settler, NULL), 0);
+    assert_int_equal(pthread_join(changer, NULL), 0);
+    request.priority = RL_PRIORITY_HIGH;
+    assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_try_acquire(crowd.rl, &request, &other), RL_WAIT);
+    rl_close(crowd.rl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +741,11 @@ int main(void)
         cmocka_unit_test(models_change_their_family),
         cmocka_unit_test(tiers_come_and_go),
         cmocka_unit_test(permits_outlive_a_change),
+        cmocka_unit_test(permits_end_while_their_limit_is_gone),
+        cmocka_unit_test(a_new_tier_counts_what_is_under_way),
+        cmocka_unit_test(what_answers_said_outlives_a_reload),
+        cmocka_unit_test(a_change_waits_for_who_is_settling),
+        cmocka_unit_test(books_balance_whatever_changes_meanwhile),
         cmocka_unit_test(a_tier_that_a_request_named_stays),
         cmocka_unit_test(nothing_grows_by_reloading),
         cmocka_unit_test(too_many_limits_change_nothing),
