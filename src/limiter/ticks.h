@@ -18,17 +18,21 @@ enum { AMOUNT, PERIOD, BURST, SCALE, RATE, SHIFT, SLACK, BORROW };
 #define CLOCK_MAX (UINT64_MAX - (UINT64_C(1) << 61)) /* leaves room for a span and some debt */
 #define WORD_MAX  (UINT64_MAX - 1)                   /* UINT64_MAX is the framework's */
 
+/* The exchange waits for the reading, but not for a branch that was foretold. */
+#define IS_RARE(condition) __builtin_expect((condition), 0)
+
 static inline uint64_t rl__clock_at(const rl_plan *plan, rl_time now)
 {
     uint64_t rate = rl__load_acquire(&plan->word[RATE]);
     uint64_t shift = rl__load_acquire(&plan->word[SHIFT]), product;
     rl__u128 ticks;
 
-    if (shift == 0) /* most limits; and the exchange waits for this */
-        return __builtin_mul_overflow(now, rate, &product) || product > CLOCK_MAX ? CLOCK_MAX
-                                                                                  : product;
+    if (shift == 0) /* most limits */
+        return IS_RARE(__builtin_mul_overflow(now, rate, &product)) || IS_RARE(product > CLOCK_MAX)
+                   ? CLOCK_MAX
+                   : product;
     ticks = (rl__u128)now * rate >> shift;
-    return ticks < CLOCK_MAX ? (uint64_t)ticks : CLOCK_MAX;
+    return IS_RARE(ticks > CLOCK_MAX) ? CLOCK_MAX : (uint64_t)ticks;
 }
 
 /* The first nanosecond at which the clock shows `ticks`, RL_NEVER: none. The exact inverse of
