@@ -10,6 +10,9 @@
 
 __extension__ typedef unsigned __int128 rl__u128;
 
+/* A condition that hardly ever holds: what follows from it costs the others nothing. */
+#define RL__RARE(condition) __builtin_expect((condition) != 0, 0)
+
 static inline uint64_t rl__add_sat(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;

@@ -20,6 +20,10 @@ static inline rl_status rl__copy_sized(void *dst, size_t dst_size, const void *s
 {
     const unsigned char *bytes = src;
 
+    if (src_size == dst_size) { /* the usual case */
+        memcpy(dst, src, dst_size);
+        return RL_OK;
+    }
     if (src_size < sizeof(size_t))
         return RL_E_INVALID;
     if (src_size > RL__SIZED_MAX)

@@ -225,8 +225,10 @@ static rl_status try_behind(rl_context *rl, const struct rl__ask *ask, rl_time n
     struct rl__rank rank[RL__MODEL_SCOPE];
     rl_time until;
 
-    if (rl->locked.closing)
+    if (rl->locked.closing) {
+        refuse(permit, RL_NEVER, NULL);
         return RL_E_CLOSED;
+    }
     if (!rl__queue_is_behind(&rl->locked.queue, ask->lane, &ask->who, ask->level, &until, rank))
         return try_now(ask, rank, now, permit);
     refuse(permit, rl__max(until, now), NULL);
@@ -544,10 +546,11 @@ rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *p
 
     if (rl == NULL || permit == NULL)
         return RL_E_INVALID;
-    refuse(permit, RL_NEVER, NULL);
     now = rl__now(&rl->env);
-    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)
+    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK) {
+        refuse(permit, RL_NEVER, NULL);
         return st;
+    }
     return try_quickly(rl, &ask, now, permit);
 }
 
@@ -559,10 +562,11 @@ rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permi
 
     if (rl == NULL || permit == NULL)
         return RL_E_INVALID;
-    refuse(permit, RL_NEVER, NULL);
     now = rl__now(&rl->env);
-    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)
+    if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK) {
+        refuse(permit, RL_NEVER, NULL);
         return st;
+    }
     return rl__acquire(rl, &ask, 0, 0, permit, &now);
 }
 

@@ -48,11 +48,13 @@ int64_t rl__zone_reaches(const uint64_t *zone, int64_t local)
 
 int64_t rl__zone_day(const uint64_t *zone, int64_t t, int64_t day_start)
 {
-    int64_t local = t + rl__zone_offset(zone, t) - day_start;
+    int32_t offset;
+    int is_fixed = rl__zone_is_fixed(zone, &offset);
+    int64_t local = t + (is_fixed ? offset : rl__zone_offset(zone, t)) - day_start;
     int64_t day = local >= 0 ? local / DAY : -1 - (-1 - local) / DAY;
     int64_t left = (day + 1) * DAY - local;
 
-    if (left <= SETBACK && rl__zone_reaches(zone, (day + 1) * DAY + day_start) <= t)
+    if (!is_fixed && left <= SETBACK && rl__zone_reaches(zone, (day + 1) * DAY + day_start) <= t)
         return day + 1; /* it had begun before the clock was set back */
     return day;
 }

@@ -267,14 +267,26 @@ static void charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time
     pack(plan, word, window);
 }
 
+/* What belongs to a window that is over comes back no more. */
 static void settle(const rl_plan *plan, uint64_t *word, uint64_t taken, uint64_t used, rl_time at,
                    rl_time now)
 {
-    if (used > taken)
+    struct window window;
+
+    if (used > taken) {
         charge(plan, word, used - taken, now);
-    else if (by_first(plan) ? !rl__first_is_over(plan, word, at, now)
-                            : number_at(plan, at) >= roll(plan, word, now).number)
-        give_back(plan, word, taken - used, now);
+        return;
+    }
+    if (by_first(plan)) {
+        if (!rl__first_is_over(plan, word, at, now))
+            rl__first_give_back(plan, word, taken - used, now);
+        return;
+    }
+    window = roll(plan, word, now);
+    if (window.ahead || number_at(plan, at) < window.number)
+        return;
+    window.used = rl__sub_sat(window.used, taken - used);
+    pack(plan, word, window);
 }
 
 static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)

@@ -138,22 +138,6 @@ static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_tim
     return st;
 }
 
-/* Down to full at `now` and no further, so that a clock that steps back afterwards earns nothing.
- */
-static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
-{
-    uint64_t clock = rl__clock_at(plan, now);
-
-    if (*word > clock)
-        *word = rl__max(clock, rl__sub_sat(*word, rl__ticks_of(plan, amount)));
-}
-
-void rl__ticks_charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
-{
-    *word =
-        rl__later(rl__base_of(plan, *word, rl__clock_at(plan, now)), rl__ticks_of(plan, amount));
-}
-
 void rl__ticks_set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)
 {
     uint64_t burst = plan->word[BURST], used;
@@ -216,7 +200,7 @@ const rl_algorithm rl__token_bucket = {
     .prepare = rl__ticks_prepare,
     .start = rl__ticks_start,
     .take = take,
-    .give_back = give_back,
+    .give_back = rl__ticks_give_back,
     .charge = rl__ticks_charge,
     .set_level = rl__ticks_set_level,
     .snapshot = rl__ticks_snapshot,
@@ -230,7 +214,7 @@ const rl_algorithm rl__leaky_meter = {
     .prepare = rl__ticks_prepare,
     .start = rl__ticks_start,
     .take = take,
-    .give_back = give_back,
+    .give_back = rl__ticks_give_back,
     .charge = rl__ticks_charge,
     .set_level = rl__ticks_set_level,
     .snapshot = rl__ticks_snapshot,

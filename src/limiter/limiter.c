@@ -423,9 +423,27 @@ void rl_limiter_cancel(rl_limiter *limiter, uint64_t cost, rl_time at, rl_time n
                    &(struct rl__step){ .kind = RL__CANCEL, .amount = cost, .at = at, .now = now });
 }
 
+/* The short way of what cannot be refused. 0: the long one is needed. */
+static int settles_at_once(rl_limiter *limiter, uint64_t taken, uint64_t used, rl_time now)
+{
+    uint64_t revision = rl__load_acquire(&limiter->revision);
+    uint64_t seen = rl__load_acquire(&limiter->word[0]), next = seen;
+
+    if (revision % 2 != 0)
+        return 0;
+    if (used < taken)
+        rl__ticks_give_back(&limiter->plan, &next, taken - used, now);
+    else
+        rl__ticks_charge(&limiter->plan, &next, used - taken, now);
+    return rl__load(&limiter->revision) == revision &&
+           (next == seen || rl__exchange_if_acquire(&limiter->word[0], &seen, next));
+}
+
 void rl_limiter_settle(rl_limiter *limiter, uint64_t taken, uint64_t used, rl_time at, rl_time now)
 {
-    if (taken != used)
+    if (taken == used || limiter == NULL)
+        return;
+    if (!has_short_way(limiter) || !settles_at_once(limiter, taken, used, now))
         act_always(limiter,
                    &(struct rl__step){
                        .kind = RL__SETTLE, .amount = taken, .used = used, .at = at, .now = now });

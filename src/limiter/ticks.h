@@ -18,21 +18,23 @@ enum { AMOUNT, PERIOD, BURST, SCALE, RATE, SHIFT, SLACK, BORROW };
 #define CLOCK_MAX (UINT64_MAX - (UINT64_C(1) << 61)) /* leaves room for a span and some debt */
 #define WORD_MAX  (UINT64_MAX - 1)                   /* UINT64_MAX is the framework's */
 
-/* The exchange waits for the reading, but not for a branch that was foretold. */
-#define IS_RARE(condition) __builtin_expect((condition), 0)
-
+/* Clamps are branches: the exchange waits for the reading, but not for what was foretold. */
 static inline uint64_t rl__clock_at(const rl_plan *plan, rl_time now)
 {
     uint64_t rate = rl__load_acquire(&plan->word[RATE]);
-    uint64_t shift = rl__load_acquire(&plan->word[SHIFT]), product;
-    rl__u128 ticks;
+    uint64_t shift = rl__load_acquire(&plan->word[SHIFT]), ticks;
+    rl__u128 product = (rl__u128)now * rate;
+    uint64_t high = (uint64_t)(product >> 64), low = (uint64_t)product;
 
     if (shift == 0) /* most limits */
-        return IS_RARE(__builtin_mul_overflow(now, rate, &product)) || IS_RARE(product > CLOCK_MAX)
-                   ? CLOCK_MAX
-                   : product;
-    ticks = (rl__u128)now * rate >> shift;
-    return IS_RARE(ticks > CLOCK_MAX) ? CLOCK_MAX : (uint64_t)ticks;
+        return RL__RARE(high != 0) || RL__RARE(low > CLOCK_MAX) ? CLOCK_MAX : low;
+    if (RL__RARE(shift >= 64))
+        ticks = high >> (shift - 64);
+    else if (RL__RARE(high >> shift != 0))
+        return CLOCK_MAX;
+    else
+        ticks = high << (64 - shift) | low >> shift;
+    return RL__RARE(ticks > CLOCK_MAX) ? CLOCK_MAX : ticks;
 }
 
 /* The first nanosecond at which the clock shows `ticks`, RL_NEVER: none. The exact inverse of
@@ -56,7 +58,7 @@ static inline rl_time rl__time_of(const rl_plan *plan, uint64_t ticks)
 
 static inline uint64_t rl__ticks_of(const rl_plan *plan, uint64_t units)
 {
-    return rl__mul_sat(units, plan->word[SCALE]);
+    return rl__mul_sat(units, rl__load_acquire(&plan->word[SCALE]));
 }
 
 /* Where new usage begins: behind what is in use, and never before the exact time. */
@@ -70,10 +72,27 @@ static inline uint64_t rl__later(uint64_t word, uint64_t ticks)
     return rl__min(rl__add_sat(word, ticks), WORD_MAX);
 }
 
+/* Down to full at `now` and no further, so that a clock that steps back afterwards earns nothing.
+ */
+static inline void rl__ticks_give_back(const rl_plan *plan, uint64_t *word, uint64_t amount,
+                                       rl_time now)
+{
+    uint64_t clock = rl__clock_at(plan, now);
+
+    if (*word > clock)
+        *word = rl__max(clock, rl__sub_sat(*word, rl__ticks_of(plan, amount)));
+}
+
+static inline void rl__ticks_charge(const rl_plan *plan, uint64_t *word, uint64_t amount,
+                                    rl_time now)
+{
+    *word =
+        rl__later(rl__base_of(plan, *word, rl__clock_at(plan, now)), rl__ticks_of(plan, amount));
+}
+
 /* gcra.c: what a bucket on this clock has in common with every other. */
 rl_status rl__ticks_prepare(const rl_limit *limit, rl_plan *plan, const char **why);
 void rl__ticks_start(const rl_plan *plan, uint64_t *word, rl_time now);
-void rl__ticks_charge(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now);
 void rl__ticks_set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at);
 void rl__ticks_snapshot(const rl_plan *plan, const uint64_t *word, rl_time now, rl_level *level);
 void rl__ticks_carry(const rl_plan *before, const rl_plan *after, uint64_t *word, rl_time now);

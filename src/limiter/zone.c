@@ -130,6 +130,14 @@ int32_t rl__zone_rule_offset(const struct rl__zone_rule *rule, int64_t t)
     return t >= ends && t < begins ? rule->standard : rule->summer;
 }
 
+int rl__zone_is_fixed(const uint64_t *zone, int32_t *offset)
+{
+    uint64_t head = zone[HEAD];
+
+    *offset = (int32_t)(uint32_t)((head & HAS_RULE) != 0 ? zone[OFFSETS] : head >> 32);
+    return (head & (COUNT_MASK | HAS_SUMMER)) == 0;
+}
+
 int32_t rl__zone_offset(const uint64_t *zone, int64_t t)
 {
     size_t count = zone[HEAD] & COUNT_MASK;

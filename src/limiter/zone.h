@@ -37,6 +37,9 @@ int32_t rl__zone_offset(const uint64_t *zone, int64_t t);
 int64_t rl__zone_next(const uint64_t *zone, int64_t t);
 int32_t rl__zone_rule_offset(const struct rl__zone_rule *rule, int64_t t);
 
+/* Whether the offset is the same for ever: then *offset is it. */
+int rl__zone_is_fixed(const uint64_t *zone, int32_t *offset);
+
 /* ---- calendar.c: days and months ---- */
 
 int64_t rl__days_from_civil(int64_t year, unsigned month, unsigned day);

@@ -7,6 +7,8 @@
 #include "base/arith.h"
 #include "limiter/prepared.h"
 
+#include <string.h>
+
 /* Entries outside the model's own belong to several lanes. */
 static int is_shared(size_t scope_index)
 {
@@ -111,63 +113,77 @@ static uint64_t at_once(const struct rl__entry *entry, uint64_t amount)
     return entry->rule.borrow && whole > 0 ? rl__min(amount, whole) : amount;
 }
 
-/* What the asking found, for the taking: of the first few entries, in the order of asking. */
-#define PREPARED 8
+/* What the asking found, for the taking: entries in the order of asking, outermost scope first. */
+struct step {
+    struct rl__entry *entry;
+    uint64_t amount;
+    int ready; /* to be had as `prepared` */
+    struct rl__prepared prepared;
+};
 struct trial {
     size_t asked;
-    size_t count[RL__LANE_SCOPES]; /* entries of each scope */
-    struct rl__prepared of[PREPARED];
-    uint8_t ready[PREPARED];
+    uint8_t count[RL__LANE_SCOPES]; /* entries of each scope */
+    struct step step[RL__LANE_SCOPES * RL__SCOPE_ENTRIES];
 };
 
 /* What is set aside for higher classes must stay, as far as nobody takes at the same moment. */
-static rl_status ask_limiter(struct rl__entry *entry, const struct rl__cost *cost, uint64_t amount,
-                             rl_time now, struct trial *trial, size_t index, rl_time *retry_at)
+static rl_status ask_limiter(struct step *step, const struct rl__cost *cost, rl_time now,
+                             rl_time *retry_at)
 {
+    const struct rl__entry *entry = step->entry;
     enum rl__prepare answer = RL__NOT_PREPARED;
-    uint64_t leave =
-        rl__rule_leave(&entry->rule, cost, amount, rl__load(&entry->limiter.plan.word[2]));
+    uint64_t leave = 0;
 
-    if (leave > 0)
-        return rl_limiter_peek(&entry->limiter, at_once(entry, amount) + leave, now, retry_at);
-    if (index < PREPARED) {
-        answer = rl__limiter_prepare(&entry->limiter, amount, now, &trial->of[index], retry_at);
-        trial->ready[index] = answer == RL__PREPARED;
-    }
-    if (answer == RL__PREPARED)
-        return RL_OK;
-    if (answer == RL__PREPARED_WAIT)
-        return RL_WAIT;
-    return rl_limiter_peek(&entry->limiter, at_once(entry, amount), now, retry_at);
+    if (RL__RARE(rl__rule_sets_aside(&entry->rule, cost)))
+        leave = rl__rule_leave(&entry->rule, cost, step->amount,
+                               rl__load(&entry->limiter.plan.word[2])); /* the burst */
+    if (leave == 0)
+        answer = rl__limiter_prepare(&entry->limiter, step->amount, now, &step->prepared, retry_at);
+    step->ready = answer == RL__PREPARED;
+    if (answer == RL__NOT_PREPARED)
+        return rl_limiter_peek(&entry->limiter, at_once(entry, step->amount) + leave, now,
+                               retry_at);
+    return answer == RL__PREPARED ? RL_OK : RL_WAIT;
+}
+
+static int holds_back(const struct rl__entry *entry)
+{
+    return !entry->rule.shadow && !rl__entry_is_off(entry);
 }
 
 /* `rank` NULL: nobody waits here, or it is the lane's own, and the lane keeps the order. */
+static rl_status ask_entry(struct rl__scope *scope, struct step *step, const struct rl__rank *rank,
+                           const struct rl__cost *cost, rl_time now, struct rl__refusal *refusal)
+{
+    rl_time retry_at;
+    rl_status st;
+
+    if (RL__RARE(rank != NULL))
+        ask_queue(step->entry, scope, rank, refusal);
+    st = ask_limiter(step, cost, now, &retry_at);
+    if (st == RL_WAIT)
+        note(refusal, RL__HELD_BY_LIMIT, scope, step->entry, retry_at);
+    else if (st != RL_OK)
+        note_hopeless(refusal, scope, step->entry);
+    return st == RL_WAIT ? RL_OK : st;
+}
+
 static rl_status ask_scope(struct rl__scope *scope, size_t count, const struct rl__rank *rank,
                            const struct rl__cost *cost, rl_time now, struct trial *trial,
                            struct rl__refusal *refusal)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct rl__entry *entry = scope->entry[i];
-        uint64_t amount = rl__rule_reserve(&entry->rule, cost);
-        size_t index = trial->asked++;
-        rl_time retry_at;
-        rl_status st;
+    struct step *step = &trial->step[trial->asked];
+    rl_status st = RL_OK;
 
-        if (index < PREPARED)
-            trial->ready[index] = 0;
-        if (amount == 0 || entry->rule.shadow || rl__entry_is_off(entry))
-            continue;
-        if (rank != NULL)
-            ask_queue(entry, scope, rank, refusal);
-        st = ask_limiter(entry, cost, amount, now, trial, index, &retry_at);
-        if (st == RL_E_TOO_LARGE) {
-            note_hopeless(refusal, scope, entry);
-            return st;
-        }
-        if (st == RL_WAIT)
-            note(refusal, RL__HELD_BY_LIMIT, scope, entry, retry_at);
+    for (size_t i = 0; i < count && st == RL_OK; i++, step++) {
+        step->entry = scope->entry[i];
+        step->amount = rl__rule_reserve(&step->entry->rule, cost);
+        step->ready = 0;
+        if (step->amount != 0 && holds_back(step->entry))
+            st = ask_entry(scope, step, rank, cost, now, refusal);
     }
-    return RL_OK;
+    trial->asked += count;
+    return st;
 }
 
 static int is_probing(const struct rl__lane *lane)
@@ -186,9 +202,10 @@ static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost,
     for (size_t i = 0; i < RL__LANE_SCOPES; i++) {
         rl_status st;
 
+        trial->count[i] = 0;
         if (lane->scope[i] == NULL)
             continue;
-        trial->count[i] = rl__scope_count(lane->scope[i]);
+        trial->count[i] = (uint8_t)rl__scope_count(lane->scope[i]);
         st = ask_scope(lane->scope[i], trial->count[i],
                        rank != NULL && is_shared(i) ? &rank[i] : NULL, cost, now, trial, refusal);
         if (st != RL_OK)
@@ -235,19 +252,6 @@ int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
     return 1;
 }
 
-static void give_back(struct rl__lane *lane, const struct rl__cost *cost,
-                      const struct rl__taken *taken, rl_time now)
-{
-    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
-        for (size_t i = 0; i < taken->count[s]; i++) {
-            struct rl__entry *entry = lane->scope[s]->entry[i];
-
-            if (!rl__entry_is_off(entry))
-                rl_limiter_settle(&entry->limiter, rl__rule_reserve(&entry->rule, cost), 0, now,
-                                  now);
-        }
-}
-
 static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time now,
                             rl_time *retry_at)
 {
@@ -268,59 +272,50 @@ static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time no
     return RL_OK;
 }
 
-/* The next one in the order of asking. */
-static int take_prepared(struct rl__entry *entry, struct trial *trial)
+static void give_back(const struct step *step, size_t count, rl_time now)
 {
-    size_t index = trial->asked++;
+    for (; count > 0; step++, count--)
+        if (!rl__entry_is_off(step->entry))
+            rl_limiter_settle(&step->entry->limiter, step->amount, 0, now, now);
+}
 
-    return index < PREPARED && trial->ready[index] &&
-           rl__limiter_take_prepared(&entry->limiter, &trial->of[index]);
+static struct rl__scope *scope_of(const struct rl__lane *lane, const struct trial *trial,
+                                  size_t index)
+{
+    size_t s = 0;
+
+    for (; index >= trial->count[s]; s++)
+        index -= trial->count[s];
+    return lane->scope[s];
 }
 
 /* A scope may have grown since it was asked: what is new is not taken from. */
-static rl_status take_scope(struct rl__scope *scope, size_t count, const struct rl__cost *cost,
-                            rl_time now, struct trial *trial, uint8_t *taken,
-                            struct rl__refusal *refusal)
+static rl_status take_all(struct rl__lane *lane, struct trial *trial, rl_time now,
+                          struct rl__taken *taken, struct rl__refusal *refusal)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct rl__entry *entry = scope->entry[i];
+    for (size_t i = 0; i < trial->asked; i++) {
+        const struct step *step = &trial->step[i];
         rl_time retry_at;
-        rl_status st =
-            take_prepared(entry, trial)
-                ? RL_OK
-                : take_entry(entry, rl__rule_reserve(&entry->rule, cost), now, &retry_at);
+        rl_status st;
 
-        if (st != RL_OK) {
-            refusal->by = RL__HELD_BY_NOTHING;
-            note(refusal, RL__HELD_BY_LIMIT, scope, entry, retry_at);
-            return st;
-        }
-        *taken = (uint8_t)(i + 1);
+        if (step->ready && rl__limiter_take_prepared(&step->entry->limiter, &step->prepared))
+            continue;
+        if ((st = take_entry(step->entry, step->amount, now, &retry_at)) == RL_OK)
+            continue;
+        give_back(trial->step, i, now);
+        refusal->by = RL__HELD_BY_NOTHING;
+        note(refusal, RL__HELD_BY_LIMIT, scope_of(lane, trial, i), step->entry, retry_at);
+        return st;
     }
-    return RL_OK;
-}
-
-static rl_status take_all(struct rl__lane *lane, const struct rl__cost *cost, rl_time now,
-                          struct trial *trial, struct rl__taken *taken, struct rl__refusal *refusal)
-{
-    *taken = (struct rl__taken){ .tenants = 0 };
-    trial->asked = 0;
-    for (size_t s = 0; s < RL__LANE_SCOPES; s++) {
-        rl_status st = lane->scope[s] == NULL ? RL_OK
-                                              : take_scope(lane->scope[s], trial->count[s], cost,
-                                                           now, trial, &taken->count[s], refusal);
-
-        if (st != RL_OK) {
-            give_back(lane, cost, taken, now);
-            return st;
-        }
-    }
+    memcpy(taken->count, trial->count, sizeof taken->count);
     return RL_OK;
 }
 
 /* ---- tenants ---- */
 
 struct holding {
+    size_t count;
+    uint8_t kind[RL__TENANT_KINDS];
     struct rl__held_tenant of[RL__TENANT_KINDS];
 };
 
@@ -330,26 +325,28 @@ static int has_limits(const struct rl__who *who, size_t kind)
 }
 
 /* From the last to the first. */
-static void let_go(struct holding *holding, size_t held)
+static void let_go(struct holding *holding)
 {
-    while (held > 0)
-        rl__tenant_let_go(&holding->of[--held]);
+    while (holding->count > 0)
+        rl__tenant_let_go(&holding->of[--holding->count]);
 }
 
 /* In the order of kinds, always: so locks nest. */
 static rl_status hold_all(const struct rl__who *who, rl_time now, struct holding *holding)
 {
+    holding->count = 0;
     for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
-        rl_status st = RL_OK;
+        rl_status st;
 
-        holding->of[k].shard = NULL;
-        if (has_limits(who, k))
-            st =
-                rl__tenant_hold(&who->tenants[k], who->hash[k], who->tier[k], now, &holding->of[k]);
+        if (!has_limits(who, k))
+            continue;
+        st = rl__tenant_hold(&who->tenants[k], who->hash[k], who->tier[k], now,
+                             &holding->of[holding->count]);
         if (st != RL_OK) {
-            let_go(holding, k);
+            let_go(holding);
             return st;
         }
+        holding->kind[holding->count++] = (uint8_t)k;
     }
     return RL_OK;
 }
@@ -373,18 +370,15 @@ static void note_tenant(struct rl__refusal *refusal, const struct rl__held_tenan
 static rl_status take_tenants(struct holding *holding, const struct rl__cost *cost, rl_time now,
                               struct rl__refusal *refusal)
 {
-    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
+    for (size_t i = 0; i < holding->count; i++) {
         const struct rl__tier_limit *by = NULL;
         rl_time retry_at;
-        rl_status st;
+        rl_status st = rl__tenant_take(&holding->of[i], cost, now, &by, &retry_at);
 
-        if (holding->of[k].shard == NULL)
-            continue;
-        st = rl__tenant_take(&holding->of[k], cost, now, &by, &retry_at);
         if (st == RL_E_TOO_LARGE)
             refusal->by = RL__HELD_BY_NOTHING;
         if (st != RL_OK)
-            note_tenant(refusal, &holding->of[k], k, by, retry_at);
+            note_tenant(refusal, &holding->of[i], holding->kind[i], by, retry_at);
         if (st == RL_E_TOO_LARGE)
             return st;
     }
@@ -393,11 +387,10 @@ static rl_status take_tenants(struct holding *holding, const struct rl__cost *co
 
 static void commit_all(struct holding *holding, struct rl__taken *taken)
 {
-    for (size_t k = 0; k < RL__TENANT_KINDS; k++)
-        if (holding->of[k].shard != NULL) {
-            rl__tenant_commit(&holding->of[k]);
-            taken->tenants |= (uint8_t)(1u << k);
-        }
+    for (size_t i = 0; i < holding->count; i++) {
+        rl__tenant_commit(&holding->of[i]);
+        taken->tenants |= (uint8_t)(1u << holding->kind[i]);
+    }
 }
 
 static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
@@ -410,7 +403,7 @@ static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
     if (st == RL_OK)
         st = ask_lane(lane, cost, rank, now, &trial, refusal);
     if (st == RL_OK)
-        st = take_all(lane, cost, now, &trial, taken, refusal);
+        st = take_all(lane, &trial, now, taken, refusal);
     return st;
 }
 
@@ -422,13 +415,17 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
     struct rl__visit visit = rl__lane_enter(lane);
     rl_status st;
 
-    *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+    refusal->by = RL__HELD_BY_NOTHING;
+    refusal->retry_at = RL_NEVER;
     if ((st = hold_all(who, now, &holding)) == RL_OK) {
+        taken->generation = visit.generation;
+        taken->tenants = 0;
         st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
         if (st == RL_OK)
             commit_all(&holding, taken);
-        taken->generation = visit.generation;
-        let_go(&holding, RL__TENANT_KINDS);
+        let_go(&holding);
+    } else {
+        *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
     }
     if (st == RL_OK)
         rl__fetch_add(&lane->granted, 1);

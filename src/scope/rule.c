@@ -36,6 +36,18 @@ int rl__rule_counts_alike(const struct rl__rule *a, const struct rl__rule *b)
            memcmp(&a->settle, &b->settle, sizeof a->settle) == 0;
 }
 
+uint64_t rl__rule_leave(const struct rl__rule *rule, const struct rl__cost *cost, uint64_t amount,
+                        uint64_t full)
+{
+    uint64_t leave;
+
+    leave = full / 1024 * rule->leave[cost->class - 1] +
+            full % 1024 * rule->leave[cost->class - 1] / 1024;
+    if (amount >= full)
+        return 0;
+    return leave <= full - amount ? leave : full - amount;
+}
+
 uint64_t rl__rule_weigh(const struct rl__rule *rule, const struct rl__cost *cost)
 {
     return weigh(&rule->reserve, cost, UINT64_MAX);

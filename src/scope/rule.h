@@ -42,21 +42,15 @@ struct rl__rule {
     struct rl__weights reserve, settle;
 };
 
-/* Units that have to be there beside what such a request takes; `full` is what a rested limiter
- * gives at once. Never so much that it could never be. */
-static inline uint64_t rl__rule_leave(const struct rl__rule *rule, const struct rl__cost *cost,
-                                      uint64_t amount, uint64_t full)
+/* Whether such a request has to leave something. */
+static inline int rl__rule_sets_aside(const struct rl__rule *rule, const struct rl__cost *cost)
 {
-    uint64_t leave;
-
-    if (cost->class == 0 || rule->leave[cost->class - 1] == 0)
-        return 0;
-    leave = full / 1024 * rule->leave[cost->class - 1] +
-            full % 1024 * rule->leave[cost->class - 1] / 1024;
-    if (amount >= full)
-        return 0;
-    return leave <= full - amount ? leave : full - amount;
+    return cost->class != 0 && rule->leave[cost->class - 1] != 0;
 }
+/* Then: units that have to be there beside what it takes; `full` is what a rested limiter gives at
+ * once. Never so much that it could never be. */
+uint64_t rl__rule_leave(const struct rl__rule *rule, const struct rl__cost *cost, uint64_t amount,
+                        uint64_t full);
 
 /* What this limit counts of a reservation, and of what was used in the end. At most RL_AMOUNT_MAX.
  */

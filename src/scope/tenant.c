@@ -174,8 +174,6 @@ static rl_status leaves_enough(const struct rl__tier_limit *limit, const uint64_
         rl__rule_leave(&limit->rule, cost, amount, limit->made.plan.word[2]); /* the burst */
     uint64_t copy[RL__TENANT_WORDS_MAX];
 
-    if (leave == 0 || limit->rule.shadow)
-        return RL_OK;
     memcpy(copy, word, limit->made.words * sizeof copy[0]);
     return limit->made.algorithm->take(&limit->made.plan, copy, amount + leave, now, retry_at);
 }
@@ -211,11 +209,12 @@ rl_status rl__tenant_take(struct rl__held_tenant *held, const struct rl__cost *c
         const struct rl__tier_limit *limit = &held->tier->limit[i];
         uint64_t amount = rl__rule_reserve(&limit->rule, cost);
         rl_time then = RL_NEVER;
-        rl_status st = leaves_enough(limit, &held->word[limit->first], cost, amount, now, &then);
+        rl_status st = RL_OK;
 
+        if (rl__rule_sets_aside(&limit->rule, cost) && !limit->rule.shadow)
+            st = leaves_enough(limit, &held->word[limit->first], cost, amount, now, &then);
         if (st == RL_OK)
             st = take_one(limit, &held->word[limit->first], amount, now, &then);
-
         if (st == RL_OK || (st == RL_WAIT && sum == RL_WAIT && then <= *retry_at))
             continue;
         sum = st;
