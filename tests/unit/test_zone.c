@@ -88,6 +88,31 @@ static void days_begin_where_the_local_clock_says(void **ctx)
         }
 }
 
+/* With a rule it is the rule's offset that lasts, without one the base. */
+static void a_zone_that_never_changes_is_known(void **ctx)
+{
+    struct rl__zone_rule rule = { .standard = 2 * HOUR, .summer = 3 * HOUR };
+    struct rl__zone_change change = { DAY, 5 * HOUR };
+    uint64_t without[RL__ZONE_WORDS] = { 0 }, with[RL__ZONE_WORDS] = { 0 };
+    uint64_t later[RL__ZONE_WORDS] = { 0 }, summer[RL__ZONE_WORDS] = { 0 };
+    int32_t offset;
+
+    (void)ctx;
+    rl__zone_pack(without, -HOUR, NULL, 0, NULL);
+    assert_true(rl__zone_is_fixed(without, &offset));
+    assert_int_equal(offset, -HOUR);
+    assert_int_equal(offset, rl__zone_offset(without, 9 * DAY));
+    rl__zone_pack(with, -HOUR, NULL, 0, &rule);
+    assert_true(rl__zone_is_fixed(with, &offset));
+    assert_int_equal(offset, 2 * HOUR);
+    assert_int_equal(offset, rl__zone_offset(with, 9 * DAY));
+    rl__zone_pack(later, -HOUR, &change, 1, NULL);
+    assert_false(rl__zone_is_fixed(later, &offset));
+    rule.has_summer = 1;
+    rl__zone_pack(summer, -HOUR, NULL, 0, &rule);
+    assert_false(rl__zone_is_fixed(summer, &offset));
+}
+
 /* ---- rules ---- */
 
 #define DATE(k, m, w, d, t)                                                                        \
@@ -660,6 +685,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(days_are_counted),
         cmocka_unit_test(days_begin_where_the_local_clock_says),
+        cmocka_unit_test(a_zone_that_never_changes_is_known),
         cmocka_unit_test(rules_are_read),
         cmocka_unit_test(what_is_no_rule_is_refused),
         cmocka_unit_test(rules_agree_with_the_system),
