@@ -3,6 +3,7 @@
 #ifndef LLMRL_SRC_CONFIG_H
 #define LLMRL_SRC_CONFIG_H
 
+#include "base/map.h"
 #include "base/env.h"
 #include "flow/queue.h"
 #include "scope/tenants.h"
@@ -57,6 +58,7 @@ struct rl__tier_settings {
 };
 
 struct rl__tenant_id {
+    struct rl__map_node node; /* while the file is being read */
     char *id;
     const struct rl__tier_settings *tier;
     struct rl__tenant_id *next;

@@ -2,6 +2,8 @@
 /* Owns the keys "users", "organisations" and "api_keys". */
 #include "context/config_tenants.h"
 
+#include "base/hash.h"
+
 #include <string.h>
 
 #define TENANTS_MAX 1000000000
@@ -63,8 +65,27 @@ static rl_status read_tier(struct rl__reader *reader, const cJSON *value, struct
     return rl__read_object(reader, value, tier_keys, &target);
 }
 
+/* Who writes the file chooses the ids: no key is needed. */
+static uint64_t hash_of(const char *id)
+{
+    static const struct rl__hash_key no_key = { { 0, 0 } };
+
+    return rl__hash(&no_key, id, strlen(id));
+}
+
+static int is_known(const struct rl__map *known, const char *id)
+{
+    const struct rl__map_node *node = rl__map_find(known, hash_of(id));
+
+    for (; node != NULL; node = rl__map_next(node))
+        if (strcmp(((const struct rl__tenant_id *)(const void *)node)->id, id) == 0)
+            return 1;
+    return 0;
+}
+_Static_assert(offsetof(struct rl__tenant_id, node) == 0, "a node is its owner");
+
 static rl_status add_id(struct rl__config *config, struct rl__tenant_settings *tenants,
-                        const char *id, const struct rl__tier_settings *tier)
+                        struct rl__map *known, const char *id, const struct rl__tier_settings *tier)
 {
     struct rl__tenant_id *entry = rl__alloc_zeroed(config->env, 1, sizeof *entry);
 
@@ -73,12 +94,15 @@ static rl_status add_id(struct rl__config *config, struct rl__tenant_settings *t
     entry->next = tenants->ids;
     entry->tier = tier;
     tenants->ids = entry;
-    entry->id = rl__copy_text(config->env, id, strlen(id));
-    return entry->id == NULL ? RL_E_NOMEM : RL_OK;
+    if ((entry->id = rl__copy_text(config->env, id, strlen(id))) == NULL)
+        return RL_E_NOMEM;
+    entry->node.hash = hash_of(id);
+    rl__map_add(known, &entry->node);
+    return RL_OK;
 }
 
 static rl_status read_id(struct rl__reader *reader, const cJSON *value, struct rl__config *config,
-                         struct rl__tenant_settings *tenants)
+                         struct rl__tenant_settings *tenants, struct rl__map *known)
 {
     const struct rl__tier_settings *tier;
     const char *name;
@@ -90,23 +114,28 @@ static rl_status read_id(struct rl__reader *reader, const cJSON *value, struct r
         return rl__reader_fail(reader, "an id must have 1 to %d bytes", RL__TENANT_ID_MAX);
     if ((tier = find_tier(tenants, name)) == NULL)
         return rl__reader_fail(reader, "there is no such tier");
-    return add_id(config, tenants, value->string, tier);
+    if (is_known(known, value->string))
+        return rl__reader_fail(reader, "this key is given twice");
+    return add_id(config, tenants, known, value->string, tier);
 }
 
 static rl_status read_ids(struct rl__reader *reader, const cJSON *value, struct rl__config *config,
                           struct rl__tenant_settings *tenants)
 {
+    struct rl__map known;
+    rl_status st = RL_OK;
+
     if (!cJSON_IsObject(value))
         return rl__reader_fail(reader, "must be an object: ids and the names of their tiers");
-    for (const cJSON *member = value->child; member != NULL; member = member->next) {
+    rl__map_init(&known, config->env);
+    for (const cJSON *member = value->child; member != NULL && st == RL_OK; member = member->next) {
         size_t mark = rl__reader_enter(reader, member->string);
-        rl_status st = read_id(reader, member, config, tenants);
 
-        if (st != RL_OK)
-            return st;
-        rl__reader_leave(reader, mark);
+        if ((st = read_id(reader, member, config, tenants, &known)) == RL_OK)
+            rl__reader_leave(reader, mark);
     }
-    return RL_OK;
+    rl__map_deinit(&known);
+    return st;
 }
 
 /* Tiers first: ids speak of them. */

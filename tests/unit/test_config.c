@@ -209,6 +209,9 @@ static void each_mistake_names_its_place(void **state)
           "users.default.token_per_day: unknown key; did you mean \"tokens_per_day\"?" },
         { "{\"users\": {\"a\": {}, \"a\": {}}}", "users.a: this key is given twice" },
         { "{\"users\": {\"ids\": {\"bob\": \"gold\"}}}", "users.ids.bob: there is no such tier" },
+        { "{\"users\": {\"ids\": {\"bob\": \"default\", \"al\": \"default\", \"bob\": \"default\"},"
+          " \"default\": {}}}",
+          "users.ids.bob: this key is given twice" },
         { "{\"users\": {\"ids\": {\"\": \"default\"}}}",
           "users.ids.: an id must have 1 to 512 bytes" },
         { "{\"users\": {\"max_count\": 0}}", "users.max_count: must be between 1 and 1000000000" },
