@@ -535,11 +535,12 @@ static rl_status read_and_follow(rl_context *rl, const char *path, const char *j
         return fail(error, error_size, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
     st = path != NULL ? rl__config_read_file(config, path, error, error_size)
                       : rl__config_read(config, json, strlen(json), error, error_size);
-    if (st != RL_OK) {
+    if (st != RL_OK)
         rl__config_free(config);
-        return st;
-    }
-    st = follow(rl, config);
+    if (st == RL_OK)
+        st = follow(rl, config);
+    else if (st != RL_E_NOMEM)
+        return st; /* the reader has said what is wrong, and where */
     return st == RL_OK ? RL_OK : fail(error, error_size, st, rl_status_text(st));
 }
 

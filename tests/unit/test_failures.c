@@ -3,6 +3,7 @@
  * and all that was there still works. (cJSON has memory of its own, beside the hook.) */
 #include "failing_alloc.h"
 
+#include <llmrl/config.h>
 #include <llmrl/queue.h>
 
 #include <setjmp.h>
@@ -143,6 +144,85 @@ static void submit_and_dispatch(struct trial *trial)
         rl_attempt_abandon(trial->rl, &attempt[i]);
 }
 
+/* ---- changes ---- */
+
+static const char changed[] =
+    "{\"global\": {\"tokens_per_minute\": 90000},"
+    " \"providers\": {"
+    "  \"openai\": {\"dialect\": \"openai\", \"requests_per_minute\": 400,"
+    "   \"models\": [{\"name\": \"a\", \"tokens_per_minute\": 20000},"
+    "                {\"name\": \"a-*\", \"requests_per_minute\": 5}]},"
+    "  \"new\": {\"limits\": [{\"dimension\": \"tokens\", \"amount\": 50, \"period\": \"1h\","
+    "   \"algorithm\": \"sliding_window\", \"parts\": 100}]}},"
+    " \"users\": {\"default\": {\"requests_per_second\": 3}, \"gold\": {\"requests_per_day\": 9},"
+    "  \"ids\": {\"alice\": \"gold\"}},"
+    " \"organisations\": {\"default\": {\"tokens_per_day\": 1000}}}";
+
+struct seen {
+    size_t count;
+    rl_limit_status limit[16];
+};
+
+static struct seen look(struct trial *trial, const char *user, const char *organisation)
+{
+    rl_request request = ask("openai", "a");
+    struct seen seen = { .count = 16 };
+
+    request.user = user;
+    request.organisation = organisation;
+    assert_int_equal(rl_limits_of(trial->rl, &request, seen.limit, &seen.count), RL_OK);
+    assert_in_range(seen.count, 1, 16);
+    return seen;
+}
+
+/* Nothing has changed; of tenants, some may have. */
+static void expect_the_same(const struct seen *before, const struct seen *now)
+{
+    assert_int_equal(before->count, now->count);
+    for (size_t i = 0; i < now->count; i++) {
+        assert_int_equal(before->limit[i].amount, now->limit[i].amount);
+        assert_int_equal(before->limit[i].level.remaining, now->limit[i].level.remaining);
+        assert_int_equal(before->limit[i].period, now->limit[i].period);
+    }
+}
+
+static rl_status change(struct trial *trial, int by_patch)
+{
+    char error[128] = "";
+    rl_status st = by_patch ? rl_config_patch(trial->rl,
+                                              "{\"users\": {\"gold\": {\"requests_per_day\":"
+                                              " 8, \"tokens_per_day\": 70}}}",
+                                              error, sizeof error)
+                            : rl_config_reload(trial->rl, NULL, changed, error, sizeof error);
+
+    if (st != RL_OK && st != RL_E_NOMEM)
+        fail_msg("%s", error);
+    assert_int_equal(st == RL_OK, error[0] == '\0');
+    return st;
+}
+
+static void change_all(struct trial *trial, int by_patch)
+{
+    struct seen before = look(trial, NULL, NULL), now;
+
+    if (change(trial, by_patch) == RL_OK)
+        return;
+    recover(trial);
+    now = look(trial, NULL, NULL);
+    expect_the_same(&before, &now);
+    assert_int_equal(change(trial, by_patch), RL_OK);
+}
+
+static void expect_the_changed(struct trial *trial)
+{
+    struct seen now = look(trial, "alice", "some");
+    uint64_t expected[] = { 90000, 400, 20000, 1000, 8, 70 };
+
+    assert_int_equal(now.count, 6);
+    for (size_t i = 0; i < now.count; i++)
+        assert_int_equal(now.limit[i].amount, expected[i]);
+}
+
 static void one_trial(struct trial *trial)
 {
     rl_request request = ask("own", "");
@@ -154,6 +234,10 @@ static void one_trial(struct trial *trial)
         acquire_and_observe(trial, "openai", "new");
         acquire_and_observe(trial, "unknown", NULL);
         submit_and_dispatch(trial);
+        change_all(trial, 0);
+        acquire_and_observe(trial, "new", "a");
+        change_all(trial, 1);
+        expect_the_changed(trial);
         assert_int_equal(rl_stats_get(trial->rl, &stats), RL_OK);
         assert_int_equal(stats.in_flight, 0);
         assert_int_equal(stats.waiting, 0);
