@@ -66,6 +66,9 @@ typedef struct rl_http_call {
     rl_http_fn done; /* called exactly once per accepted call, from rl_http_engine_step(), _drain()
                       * or _free(); it may submit and drain, but not step or free */
     void *user;
+    const char *idempotency_key; /* sent as "Idempotency-Key" with each attempt, so that a server
+                                  * that knows it does the work once; NULL: none. 1 to 255 visible
+                                  * ASCII characters; copied. retry.h can make one */
 } rl_http_call;
 
 static inline rl_http_call rl_http_call_init_(void)

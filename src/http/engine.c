@@ -73,6 +73,7 @@ static void free_call(struct call *call)
     free(call->model);
     free(call->path);
     free(call->body);
+    free(call->key_line);
     free(call->reply.body);
     free(call);
 }
@@ -207,6 +208,31 @@ static char *copy_bytes(const char *bytes, size_t length)
     return copy;
 }
 
+#define KEY_NAME "Idempotency-Key: "
+#define KEY_MOST 255
+
+static int key_is_sound(const char *key)
+{
+    size_t length = strnlen(key, KEY_MOST + 1);
+
+    for (size_t i = 0; i < length; i++)
+        if (key[i] <= ' ' || key[i] > '~')
+            return 0;
+    return length > 0 && length <= KEY_MOST;
+}
+
+static rl_status fill_key(struct call *call, const char *key)
+{
+    size_t size = sizeof KEY_NAME + KEY_MOST;
+
+    if (key == NULL)
+        return RL_OK;
+    if ((call->key_line = malloc(size)) == NULL)
+        return RL_E_NOMEM;
+    (void)snprintf(call->key_line, size, "%s%s", KEY_NAME, key);
+    return RL_OK;
+}
+
 static rl_status fill_call(struct call *call, const rl_http_call *from)
 {
     const char *model = from->request->model;
@@ -217,7 +243,8 @@ static rl_status fill_call(struct call *call, const rl_http_call *from)
     call->model = copy_bytes(model == NULL ? "" : model, model == NULL ? 0 : strlen(model));
     call->path = copy_bytes(from->path, strlen(from->path));
     call->body = copy_bytes(from->body, from->body_length);
-    if (call->model == NULL || call->path == NULL || call->body == NULL)
+    if (call->model == NULL || call->path == NULL || call->body == NULL ||
+        fill_key(call, from->idempotency_key) != RL_OK)
         return RL_E_NOMEM;
     call->request.model = call->model;
     call->body_length = from->body_length;
@@ -232,7 +259,8 @@ static int is_sound(const rl_http_call *call)
 {
     return call->size == sizeof *call && call->request != NULL &&
            call->request->size == sizeof *call->request && call->done != NULL &&
-           path_problem(call->path) == NULL && (call->body != NULL || call->body_length == 0);
+           path_problem(call->path) == NULL && (call->body != NULL || call->body_length == 0) &&
+           (call->idempotency_key == NULL || key_is_sound(call->idempotency_key));
 }
 
 rl_status rl_http_engine_submit(rl_http_engine *engine, const rl_http_call *from)

@@ -69,6 +69,8 @@ struct call {
     enum stage stage;
     rl_request request;
     char *model, *path, *body;
+    char *key_line;            /* a header; NULL: none */
+    struct curl_slist headers; /* that one, before the engine's */
     size_t body_length, body_sent;
     rl_http_fn done;
     void *user;

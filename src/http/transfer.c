@@ -188,6 +188,14 @@ static rl_status set_url(CURL *easy, const struct call *call)
     return set == CURLE_OK ? RL_OK : RL_E_NOMEM;
 }
 
+static struct curl_slist *headers_of(struct call *call)
+{
+    if (call->key_line == NULL)
+        return call->engine->settings.headers;
+    call->headers = (struct curl_slist){ call->key_line, call->engine->settings.headers };
+    return &call->headers;
+}
+
 static rl_status set_options(CURL *easy, struct call *call)
 {
     const struct settings *settings = &call->engine->settings;
@@ -195,7 +203,7 @@ static rl_status set_options(CURL *easy, struct call *call)
     set_safety(easy, settings);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "libllmrl/" RL_VERSION_STRING);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, settings->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_of(call));
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_length);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);

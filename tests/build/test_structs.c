@@ -159,7 +159,7 @@ NO_PADDING(rl_http_options,
 NO_PADDING(rl_http_call, OF(rl_http_call, size) + OF(rl_http_call, request) +
                              OF(rl_http_call, path) + OF(rl_http_call, body) +
                              OF(rl_http_call, body_length) + OF(rl_http_call, done) +
-                             OF(rl_http_call, user));
+                             OF(rl_http_call, user) + OF(rl_http_call, idempotency_key));
 
 /* The struct is zero behind its size: zero means default. */
 #define INIT_SETS_ONLY_SIZE(type, init)                                                            \

@@ -33,6 +33,7 @@ struct seen {
     char body[8192], id[128], explanation[512], log[8192];
     /* What `done` does besides: */
     const char *next_path; /* submits it, once */
+    const char *key;       /* of the calls that are submitted */
     int drains;
 };
 
@@ -134,6 +135,7 @@ static rl_status submit(struct seen *seen, const char *path, const char *body)
     call.body_length = strlen(body);
     call.done = on_done;
     call.user = seen;
+    call.idempotency_key = seen->key;
     return rl_http_engine_submit(seen->engine, &call);
 }
 
@@ -235,6 +237,38 @@ static void a_broken_connection_is_tried_again_with_a_permit(void **state)
     assert_int_equal(seen.attempts, 2);
     assert_int_equal(http_server_requests(seen.server), 3);
     assert_int_equal(granted(&seen), 3);
+    end(&seen);
+}
+
+/* The second attempt is known by the same key as the first; a call without one sends none. */
+static void a_key_stays_over_the_attempts_of_a_call(void **state)
+{
+    static const char *const wrong[] = { "", " a", "a\r\nX: b", "a\x7f" };
+    rl_http_options options;
+    struct seen seen = { .server = http_server_start() };
+    char head[4096];
+
+    (void)state;
+    options = options_for(&seen);
+    options.max_attempts = 3;
+    begin_with(&seen, &options);
+    seen.key = "batch-7/line-12";
+    call(&seen, "/once");
+    http_server_last_head(seen.server, head, sizeof head);
+    assert_non_null(strstr(head, "\r\nIdempotency-Key: batch-7/line-12\r\n"));
+    assert_non_null(strstr(head, "\r\nAuthorization: Bearer " KEY "\r\n"));
+    call(&seen, "/once");
+    assert_int_equal(seen.attempts, 2);
+    http_server_last_head(seen.server, head, sizeof head);
+    assert_non_null(strstr(head, "\r\nIdempotency-Key: batch-7/line-12\r\n"));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        seen.key = wrong[i];
+        assert_int_equal(submit(&seen, "/ok", "{}"), RL_E_INVALID);
+    }
+    seen.key = NULL;
+    call(&seen, "/ok");
+    http_server_last_head(seen.server, head, sizeof head);
+    assert_null(strstr(head, "Idempotency-Key"));
     end(&seen);
 }
 
@@ -567,6 +601,7 @@ int main(void)
         cmocka_unit_test(hundreds_are_in_flight_at_once),
         cmocka_unit_test(each_sending_has_its_permit),
         cmocka_unit_test(a_broken_connection_is_tried_again_with_a_permit),
+        cmocka_unit_test(a_key_stays_over_the_attempts_of_a_call),
         cmocka_unit_test(what_breaks_off_ends_in_an_error),
         cmocka_unit_test(nothing_is_unpacked),
         cmocka_unit_test(a_redirect_is_no_way_for_the_key),
