@@ -109,17 +109,30 @@ static void limited_by_reports(rl_answer *answer)
         answer->limited_window = used_up->window;
 }
 
-/* Where only the message tells the window of the one limit that the headers tell. */
+/* Whether the words speak of that limit: they tell its amount, or it is the only one and the
+ * provider's words are always about that. */
+static int is_meant(const struct rl__reading *reading, const rl_answer *answer,
+                    const rl_limit_report *report)
+{
+    if (answer->limited_mask != UINT32_C(1) << report->dimension)
+        return 0;
+    if ((report->has & RL_HAS_LIMIT) != 0 && answer->limited_amount != 0)
+        return report->limit == answer->limited_amount;
+    return (reading->dialect->flags & RL__DIALECT_WINDOW_IN_WORDS) != 0 &&
+           answer->report_count == 1;
+}
+
+/* Where only the message tells the window of a limit that the headers tell. */
 static void window_from_words(const struct rl__reading *reading, rl_answer *answer)
 {
-    rl_limit_report *only = &answer->report[0];
+    for (uint32_t i = 0; i < answer->report_count && answer->limited_window != 0; i++) {
+        rl_limit_report *report = &answer->report[i];
 
-    if ((reading->dialect->flags & RL__DIALECT_WINDOW_IN_WORDS) == 0 || answer->report_count != 1 ||
-        answer->limited_window == 0 || (only->has & RL_HAS_WINDOW) != 0 ||
-        answer->limited_mask != UINT32_C(1) << only->dimension)
-        return;
-    only->has |= RL_HAS_WINDOW;
-    only->window = answer->limited_window;
+        if ((report->has & RL_HAS_WINDOW) == 0 && is_meant(reading, answer, report)) {
+            report->has |= RL_HAS_WINDOW;
+            report->window = answer->limited_window;
+        }
+    }
 }
 
 /* Whose limit it is: what the body names, else what a header does, else the empty report. */

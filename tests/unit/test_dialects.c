@@ -769,6 +769,8 @@ static void recognises_who_speaks(void **state)
           "vertex-ai" },
         { "x-amzn-RequestId: x", "{\"type\":\"message\"}", "bedrock" },
         { "mistral-correlation-id: x", NULL, "mistral" },
+        { "x-ratelimit-remaining-req-10-second: 1", NULL, "mistral" },
+        { "x-ratelimit-tokens-query-cost: 7", NULL, "mistral" },
         { "x-trial-endpoint-call-limit: 1", NULL, "cohere" },
         { "", "{\"usage\": {\"billed_units\": {}}}", "cohere" },
         { "x-tokenlimit-limit: 1", NULL, "together" },
