@@ -71,7 +71,7 @@ static const char *kind_of(const rl_answer *answer)
     case RL_OUTCOME_AUTH:
         return "the key is wrong, or may not do this";
     case RL_OUTCOME_CLIENT_ERROR:
-        return "the request is wrong";
+        return answer->retryable ? "not taken this time" : "the request is wrong";
     default:
         return "no usable answer";
     }

@@ -313,21 +313,66 @@ static int rate_of_read(const char *text, size_t length, struct rl__facts *facts
 static void amount_read(const char *text, size_t length, struct rl__facts *facts)
 {
     static const char *const before[] = {
-        "rate limit of ",   "limited to ", "limit is ", "rate limit for this model is ",
-        "(actual/limit): ", "limit: ",     "limit ",
+        "rate limit of ", "limited to ", "limit is ", "rate limit for this model is ",
+        "limit: ",        "limit ",
     };
     uint64_t amount;
 
     for (size_t i = 0; i < sizeof before / sizeof before[0] && facts->limited_amount == 0; i++) {
         size_t at = 0;
 
-        if (!number_after(text, length, &at, before[i], &amount))
-            continue;
-        if (before[i][0] == '(' && (at = find(text, length, at, "/") + 1,
-                                    at >= length || !number_read(text + at, length - at, &amount)))
-            continue;
-        facts->limited_amount = amount;
+        if (number_after(text, length, &at, before[i], &amount))
+            facts->limited_amount = amount;
     }
+}
+
+/* The last "requests per second" before `end`. 0: none. */
+static rl_duration count_before(const char *text, size_t end, uint32_t *dimension)
+{
+    static const struct {
+        const char *phrase;
+        uint32_t dimension;
+    } counts[] = { { "requests per ", RL_REQUESTS }, { "tokens per ", RL_TOKENS } };
+    rl_duration period = 0;
+    size_t last = 0;
+
+    *dimension = RL_REQUESTS;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        size_t step = strlen(counts[i].phrase), at = find(text, end, 0, counts[i].phrase);
+
+        for (; at < end; at = find(text, end, at + step, counts[i].phrase)) {
+            if (at < last)
+                continue;
+            last = at;
+            period = period_read(text + at + step, end - at - step);
+            *dimension = counts[i].dimension;
+        }
+    }
+    return period;
+}
+
+/* xAI's "Requests per Second (actual/limit): 9/8", of several limits perhaps: of those that are
+ * used up the longest counts, as the others are free before. */
+static int ratios_read(const char *text, size_t length, struct rl__facts *facts)
+{
+    static const char mark[] = "(actual/limit): ";
+    uint64_t actual, limit;
+    uint32_t dimension;
+
+    for (size_t at = 0, place; (place = find(text, length, at, mark)) < length;) {
+        rl_duration period = count_before(text, place, &dimension);
+
+        if (!number_after(text, length, &at, mark, &actual))
+            break;
+        at = find(text, length, at, "/") + 1;
+        if (at >= length || !number_read(text + at, length - at, &limit) || actual < limit ||
+            period <= facts->limited_window)
+            continue;
+        facts->limited_mask = UINT32_C(1) << dimension;
+        facts->limited_window = period;
+        facts->limited_amount = limit;
+    }
+    return facts->limited_mask != 0;
 }
 
 static void limited_read(const char *text, size_t length, struct rl__facts *facts)
@@ -338,6 +383,8 @@ static void limited_read(const char *text, size_t length, struct rl__facts *fact
     /* DeepSeek: the limit sinks with the balance, and stands nowhere else. */
     if (number_after(text, length, &at, "concurrency limit of ", &amount))
         facts->concurrency = amount;
+    else if (ratios_read(text, length, facts))
+        return;
     else if (rate_of_read(text, length, facts) || counted_read(text, length, facts) ||
              named_read(text, length, facts) || metric_read(text, length, facts))
         amount_read(text, length, facts);

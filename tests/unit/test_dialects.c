@@ -584,6 +584,16 @@ static void reads_the_errors_of_each(void **state)
           "model m. Your team's rate limit is - Tokens per Minute (actual/limit): 65605/16000.\"}",
           "limited retry |  | by tokens 60s 16000" },
         { "xai", 429, "",
+          "{\"code\":\"x\",\"error\":\"Too many requests for team t and model m. Your team's rate "
+          "limit is: Requests per Second (actual/limit): 9/8, Requests per Minute (actual/limit): "
+          "100/480, Tokens per Minute (actual/limit): 21/2000000\"}",
+          "limited retry |  | by requests 1s 8" },
+        { "xai", 429, "",
+          "{\"code\":\"x\",\"error\":\"Your team's rate limit is: Tokens per Minute "
+          "(actual/limit): "
+          "21/20, Requests per Second (actual/limit): 9/8\"}",
+          "limited retry |  | by tokens 60s 20" },
+        { "xai", 429, "",
           "{\"code\":\"x\",\"error\":\"Too many requests for team t and model m.\"}",
           "limited retry |  | by requests" },
         { "xai", 403, "",
