@@ -446,9 +446,38 @@ static void two_words_change_together(void **ctx)
     assert_true(crowd.limiter.word[1] == 2 * crowd.limiter.word[0]);
 }
 
+static void *give_one_back(void *limiter)
+{
+    rl_limiter_settle(limiter, 1, 0, 0, 0);
+    return NULL;
+}
+
+/* While a limit is being changed, its revision is odd: a settlement that comes then is not lost. */
+static void a_settlement_outlasts_a_change(void **ctx)
+{
+    rl_limit limit = per_minute(60, 60);
+    rl_limiter limiter;
+    pthread_t thread;
+    rl_level level;
+    rl_time unused;
+
+    (void)ctx;
+    assert_int_equal(rl_limiter_init(&limiter, &limit, 0), RL_OK);
+    assert_int_equal(rl_limiter_take(&limiter, 10, 0, &unused), RL_OK);
+    (void)rl__fetch_add(&limiter.revision, 1);
+    assert_int_equal(pthread_create(&thread, NULL, give_one_back, &limiter), 0);
+    for (int i = 0; i < 100; i++)
+        (void)sched_yield();
+    (void)rl__fetch_add(&limiter.revision, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    rl_limiter_snapshot(&limiter, 0, &level);
+    assert_int_equal(level.remaining, 51);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_settlement_outlasts_a_change),
         cmocka_unit_test(a_wrong_limit_is_named),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(an_algorithm_of_the_users_works_like_ours),
