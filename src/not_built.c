@@ -60,3 +60,18 @@ void rl_http_engine_free(rl_http_engine *engine)
 {
     (void)engine;
 }
+
+rl_status rl_http_perform(rl_context *rl, const rl_request *request, void *easy,
+                          rl_http_reply *reply)
+{
+    (void)rl;
+    (void)request;
+    (void)easy;
+    (void)reply;
+    return RL_E_NOT_BUILT;
+}
+
+void rl_http_reply_free(rl_http_reply *reply)
+{
+    (void)reply;
+}

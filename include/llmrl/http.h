@@ -2,12 +2,12 @@
 /**
  * @file http.h
  * The optional libcurl part: an engine that keeps hundreds of requests in flight on one thread,
- * takes a permit before each attempt and feeds each answer back. Without libcurl every call says
- * RL_E_NOT_BUILT.
+ * takes a permit before each attempt and feeds each answer back; and rl_http_perform() for a handle
+ * that the program has. Without libcurl every call says RL_E_NOT_BUILT.
  *
- * Security, not to be turned off: TLS is verified, 1.2 at least; redirects are not followed; plain
- * http goes to loopback addresses only; answers are bounded; the key goes to `base_url` and nowhere
- * else.
+ * Security of the engine, not to be turned off: TLS is verified, 1.2 at least; redirects are not
+ * followed; plain http goes to loopback addresses only; answers are bounded; the key goes to
+ * `base_url` and nowhere else.
  */
 #ifndef LLMRL_HTTP_H
 #define LLMRL_HTTP_H
@@ -113,6 +113,60 @@ RL_API void rl_http_engine_drain(rl_http_engine *engine);
 
 /** Aborts what is left, through `done` with RL_E_CANCELLED, and frees. NULL is fine. */
 RL_API void rl_http_engine_free(rl_http_engine *engine);
+
+/* ---- a handle of your own ---- */
+
+/** What you want of rl_http_perform(), and what came of it. */
+typedef struct rl_http_reply {
+    size_t size; /* set by RL_HTTP_REPLY_INIT */
+    /* Wishes; all may stay 0. */
+    int (*prepare)(void *easy, const rl_attempt *attempt,
+                   void *user); /* before each attempt, to
+                                 * change the handle; not 0: give up, with RL_E_CANCELLED */
+    void (*on_body)(const char *bytes, size_t length,
+                    void *user); /* the body of a 2xx as it comes.
+                                  * Once it was called, nothing is tried again */
+    void *user;
+    uint64_t max_body_bytes; /* of one answer, decoded; 0: 16 MiB */
+    uint64_t max_attempts;   /* overrides the configured retry.max_attempts; 0: as configured */
+    /* What came; yours, and for rl_http_reply_free(). */
+    char *body; /* of the last answer, with a NUL behind it; NULL: none came */
+    size_t body_length;
+    uint64_t http_status; /* of the last answer; 0: none came */
+    rl_attempt attempt;   /* its verdict, and words for rl_explain() */
+} rl_http_reply;
+
+static inline rl_http_reply rl_http_reply_init_(void)
+{
+    rl_http_reply reply = RL_ZERO_;
+    reply.size = sizeof reply;
+    reply.attempt = RL_ATTEMPT_INIT;
+    return reply;
+}
+#define RL_HTTP_REPLY_INIT rl_http_reply_init_()
+
+/**
+ * Sends one request with a handle that the program has set up (URL, headers, body, TLS), each
+ * attempt with its permit, and again where that helps: rl_next_attempt(), curl_easy_perform(),
+ * rl_attempt_done().
+ *
+ * Uses WRITEFUNCTION, WRITEDATA, PREREQFUNCTION and PREREQDATA of the handle, which are libcurl's
+ * defaults afterwards, and sets NOSIGNAL and, where the request has a deadline, TIMEOUT_MS; all
+ * else is yours, so what the top of this file says of security is in your hands here. A body from a
+ * READFUNCTION needs a SEEKFUNCTION, to be sent twice. What libcurl would send again by itself, as
+ * a kept connection broke, is an attempt of its own.
+ *
+ * @param easy   a CURL *; nobody else uses it meanwhile.
+ * @param reply  from RL_HTTP_REPLY_INIT; of an earlier call only after rl_http_reply_free().
+ * @retval RL_OK  a 2xx came; else as reply->attempt.status says.
+ * @retval RL_E_INVALID, RL_E_NOT_BUILT  nothing was sent.
+ * Threads: any, one per handle.  Blocks: as the request and the handle allow.  Since: 0.2.
+ */
+RL_API rl_status rl_http_perform(rl_context *rl, const rl_request *request, void *easy,
+                                 rl_http_reply *reply);
+
+/** Frees the body, and makes the struct ready for another call. NULL is fine. */
+RL_API void rl_http_reply_free(rl_http_reply *reply);
 
 #ifdef __cplusplus
 }

@@ -95,6 +95,10 @@ rl_status transfer_start(struct call *call);
 /* Reads the outcome of a transfer that libcurl says is over, and takes it off the engine. */
 void transfer_end(struct call *call, CURLcode result, rl_response *response);
 void transfer_abort(struct call *call);
+/* Whether a header may speak of limits, waiting or time. */
+int transfer_wants(const char *name, size_t length);
+/* What an end means; `began`: a first byte of the answer had come. */
+rl_failure transfer_failure(CURLcode result, int began);
 void reply_reset(struct reply *reply);
 
 #endif

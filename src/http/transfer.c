@@ -19,7 +19,7 @@ void reply_reset(struct reply *reply)
 }
 
 /* Only what may speak of limits, waiting and time is kept, so a flood of headers costs nothing. */
-static int is_wanted(const char *name, size_t length)
+int transfer_wants(const char *name, size_t length)
 {
     static const char *const part[] = { "ratelimit",  "rate-limit", "retry",
                                         "request-id", "quota",      "limit-" };
@@ -84,7 +84,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     while (length > 0 && strchr("\r\n \t", line[length - 1]) != NULL)
         length--;
     colon = memchr(line, ':', length);
-    if (colon != NULL && is_wanted(line, (size_t)(colon - line)))
+    if (colon != NULL && transfer_wants(line, (size_t)(colon - line)))
         keep_header(reply, line, length, (size_t)(colon - line));
     return whole;
 }
@@ -256,10 +256,8 @@ void transfer_abort(struct call *call)
     call->engine->in_flight--;
 }
 
-static rl_failure failure_of(CURLcode result, const struct reply *reply)
+rl_failure transfer_failure(CURLcode result, int began)
 {
-    if (reply->too_big)
-        return RL_FAILURE_TOO_BIG;
     switch (result) {
     case CURLE_OK:
         return RL_FAILURE_NONE;
@@ -275,7 +273,7 @@ static rl_failure failure_of(CURLcode result, const struct reply *reply)
     case CURLE_SSL_CIPHER:
         return RL_FAILURE_TLS;
     case CURLE_OPERATION_TIMEDOUT:
-        return reply->began ? RL_FAILURE_TIMEOUT_LATE : RL_FAILURE_TIMEOUT;
+        return began ? RL_FAILURE_TIMEOUT_LATE : RL_FAILURE_TIMEOUT;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
@@ -283,7 +281,7 @@ static rl_failure failure_of(CURLcode result, const struct reply *reply)
     case CURLE_SEND_FAIL_REWIND:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
-        return reply->began ? RL_FAILURE_RESET_LATE : RL_FAILURE_RESET;
+        return began ? RL_FAILURE_RESET_LATE : RL_FAILURE_RESET;
     default:
         return RL_FAILURE_OTHER;
     }
@@ -310,7 +308,8 @@ void transfer_end(struct call *call, CURLcode result, rl_response *response)
         reply->body[reply->body_length] = '\0';
     mask_key(&call->engine->settings.key, reply);
     *response = RL_RESPONSE_INIT;
-    response->failure = failure_of(result, reply);
+    response->failure =
+        reply->too_big ? RL_FAILURE_TOO_BIG : transfer_failure(result, reply->began);
     response->headers = reply->header;
     response->header_count = reply->header_count;
     response->body = reply->body;

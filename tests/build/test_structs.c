@@ -156,6 +156,11 @@ NO_PADDING(rl_http_options,
                OF(rl_http_options, max_in_flight) + OF(rl_http_options, attempt_timeout_ms) +
                OF(rl_http_options, connect_timeout_ms) + OF(rl_http_options, max_body_bytes) +
                OF(rl_http_options, max_attempts));
+NO_PADDING(rl_http_reply, OF(rl_http_reply, size) + OF(rl_http_reply, prepare) +
+                              OF(rl_http_reply, on_body) + OF(rl_http_reply, user) +
+                              OF(rl_http_reply, max_body_bytes) + OF(rl_http_reply, max_attempts) +
+                              OF(rl_http_reply, body) + OF(rl_http_reply, body_length) +
+                              OF(rl_http_reply, http_status) + OF(rl_http_reply, attempt));
 NO_PADDING(rl_http_call, OF(rl_http_call, size) + OF(rl_http_call, request) +
                              OF(rl_http_call, path) + OF(rl_http_call, body) +
                              OF(rl_http_call, body_length) + OF(rl_http_call, done) +
