@@ -27,9 +27,10 @@ const char run_options_help[] =
     "given\n"
     "      --resume          go on with OUT: what it answers is skipped, its errors are tried "
     "again\n"
-    "      --provider NAME   openai (default), anthropic, groq, gemini, or with --base-url any "
-    "dialect\n"
-    "                        (mistral, openrouter, generic, ...), or one that --config describes\n"
+    "      --provider NAME   openai (default), anthropic, groq, gemini, mistral, cohere, together,\n"
+    "                        fireworks, openrouter, xai, deepseek, cerebras, perplexity,\n"
+    "                        github-models, huggingface; or with --base-url any dialect (generic,\n"
+    "                        azure-openai, ...), or one that --config describes\n"
     "      --base-url URL    where to send to (default: as configured, else the provider's own)\n"
     "      --api-key-env X   name of the environment variable with the key (default: as "
     "configured,\n"
@@ -296,6 +297,17 @@ static const struct door {
     { "anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY" },
     { "groq", "https://api.groq.com/openai", "GROQ_API_KEY" },
     { "gemini", "https://generativelanguage.googleapis.com", "GEMINI_API_KEY" },
+    { "mistral", "https://api.mistral.ai", "MISTRAL_API_KEY" },
+    { "cohere", "https://api.cohere.com", "CO_API_KEY" },
+    { "together", "https://api.together.xyz", "TOGETHER_API_KEY" },
+    { "fireworks", "https://api.fireworks.ai/inference", "FIREWORKS_API_KEY" },
+    { "openrouter", "https://openrouter.ai/api", "OPENROUTER_API_KEY" },
+    { "xai", "https://api.x.ai", "XAI_API_KEY" },
+    { "deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY" },
+    { "cerebras", "https://api.cerebras.ai", "CEREBRAS_API_KEY" },
+    { "perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY" },
+    { "github-models", "https://models.github.ai/inference", "GITHUB_TOKEN" },
+    { "huggingface", "https://router.huggingface.co", "HF_TOKEN" },
 };
 
 static const struct door *find_door(const char *provider)

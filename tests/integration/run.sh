@@ -8,7 +8,8 @@ program=$1
 work=$(mktemp -d) || exit 1
 provider_pid=
 failures=0
-unset OPENAI_API_KEY ANTHROPIC_API_KEY GROQ_API_KEY GEMINI_API_KEY
+unset OPENAI_API_KEY ANTHROPIC_API_KEY GROQ_API_KEY GEMINI_API_KEY MISTRAL_API_KEY TOGETHER_API_KEY FIREWORKS_API_KEY \
+    OPENROUTER_API_KEY XAI_API_KEY DEEPSEEK_API_KEY CEREBRAS_API_KEY PERPLEXITY_API_KEY
 
 clean_up() {
     [ -z "$provider_pid" ] || kill "$provider_pid" 2>/dev/null
@@ -266,6 +267,12 @@ run in -o nokey --base-url "$url" --rpm 60000
 equals "the usual key does not go to another host" "$code" 1
 says "which is told" 'OPENAI_API_KEY is not sent'
 unset OPENAI_API_KEY
+for provider in openai:OPENAI anthropic:ANTHROPIC groq:GROQ gemini:GEMINI mistral:MISTRAL together:TOGETHER \
+    fireworks:FIREWORKS openrouter:OPENROUTER xai:XAI deepseek:DEEPSEEK cerebras:CEREBRAS perplexity:PERPLEXITY; do
+    run in -o nodoor --provider "${provider%:*}"
+    equals "${provider%:*} has a door of its own" "$code" 2
+    says "which wants its usual key" "${provider#*:}_API_KEY: the environment variable of that name is not set"
+done
 check "no key is shown anywhere" [ "$(cat err out nokey errors | grep -c -e good-key -e usual-key)" = 0 ]
 stop_provider
 
