@@ -116,9 +116,12 @@ typedef struct rl_hooks {
     size_t size; /* set by RL_HOOKS_INIT */
     void *user;  /* handed to each function below; borrowed until rl_close() */
 
-    /* CLOCK_BOOTTIME where the system has it, else CLOCK_MONOTONIC. A virtual clock goes here. */
+    /* CLOCK_BOOTTIME where the system has it, else CLOCK_MONOTONIC. A virtual clock goes here.
+     * While the machine is suspended BOOTTIME goes on: limits refill, leases, longest waits and
+     * deadlines end. Who is blocked then notices within a minute of the machine's waking; all leave
+     * at the pace of the limits. */
     rl_time (*now)(void *user);
-    /* CLOCK_REALTIME: only for reading the dates in answers. */
+    /* CLOCK_REALTIME: only for reading the dates in answers, and where calendar windows begin. */
     rl_wall_time (*wall)(void *user);
     /* 64 evenly spread bits; default: a generator seeded from getrandom(2). */
     uint64_t (*random)(void *user);

@@ -28,6 +28,9 @@
  * dispatches at the times that rl_batcher_next() tells, but where max_in_flight batches are on
  * their way already: then until one of them ends.
  *
+ * A child of fork() must not use the batcher: there, all that returns a status returns
+ * RL_E_INVALID, and nothing else does anything.
+ *
  * No thread is started, and no lock is held while `run` or `ended` is called: they may call the
  * batcher. All memory is taken by rl_batcher_new().
  */

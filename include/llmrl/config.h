@@ -48,6 +48,10 @@
  *   - of users, organisations and api_keys: as a bucket that holds the whole amount; day and month
  *     as above.
  *
+ * Calendar windows lie where the wall clock says when the limit comes into force. If it is set
+ * later, they stay there until the next reload: set ahead, a new window may have begun then; set
+ * back, none begins twice.
+ *
  * The list "limits" says the rest; of one dimension and period a scope has one limit:
  *
  *     "limits": [ { "dimension": "tokens", "amount": 200000, "period": "5h" } ]

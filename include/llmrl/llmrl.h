@@ -121,8 +121,11 @@ RL_API rl_status rl_open(const rl_options *options, rl_context **out);
  * Closes it. Whoever waits gets RL_E_CLOSED, submitted requests through their callback, here; then
  * blocked threads are waited for. No other call may begin once this one has. NULL is fine.
  *
- * A child of fork() must not use the context: there, calls that would wait return RL_E_INVALID, and
- * this one does nothing.
+ * A child of fork() must not use the context, as the threads that hold its locks are the parent's.
+ * There this does nothing, and calls return RL_E_INVALID (0, -1 or RL_NEVER where they return no
+ * status) and change nothing. Only rl_try_acquire(), an rl_acquire() that need not wait,
+ * rl_settle() and rl_cancel() do not look, as that costs a system call: they count in a copy that
+ * nobody shares, and may hang where users, organisations or API keys have limits.
  */
 RL_API void rl_close(rl_context *rl);
 
@@ -219,6 +222,10 @@ typedef struct rl_permit {
  * priority; of one priority each user gets a fair share, by cost and the weight of the user's tier;
  * of one user they leave in order of arrival. Waiters that different limits hold back do not wait
  * for each other.
+ *
+ * Neither a signal nor a wake-up for no reason ends the waiting; a handler runs meanwhile, and must
+ * not call the library. A permit is no lock: one of low priority, however long it is held, keeps
+ * nobody from asking, and what it gives back goes to the first in order, whichever thread wakes.
  *
  * @param request  not NULL; borrowed for this call, nothing in it is kept.
  * @param permit   not NULL; yours, written on every return.

@@ -12,7 +12,11 @@
  * A slot is held by an owner, a number of yours, and may be a lease: then one whose holder died
  * comes back at its end, to the next who asks. It can be given back once: who does it again, or too
  * late, changes nothing. Those who wait are served in order; who asks without waiting does not pass
- * them.
+ * them. Neither a signal nor a wake-up for no reason ends the waiting, and a lease goes on while
+ * the machine is suspended.
+ *
+ * A child of fork() must not use the pool: there, all that returns a status returns RL_E_INVALID,
+ * and nothing else does anything.
  */
 #ifndef LLMRL_POOL_H
 #define LLMRL_POOL_H

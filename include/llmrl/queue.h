@@ -60,7 +60,8 @@ RL_API size_t rl_dispatch(rl_context *rl);
  *
  * On Linux it is a timer and tells of planned times, too, on the system's clock or, with a clock of
  * your own, after as long as that one has to go now. Elsewhere it only tells that rl_next_wakeup()
- * has become earlier: give that to poll(2) as the timeout. Threads: any. Since: 0.2.
+ * has become earlier: give that to poll(2) as the timeout. A signal may end poll(2) with EINTR:
+ * call it again, nothing is lost. Threads: any. Since: 0.2.
  */
 RL_API int rl_wait_fd(rl_context *rl);
 

@@ -12,6 +12,7 @@ rl_status rl__env_init(struct rl__env *env, const rl_hooks *hooks)
         if (st != RL_OK)
             return st;
     }
+    made.owner = getpid();
     made.own_clock = made.hooks.now == NULL;
     if (made.hooks.now == NULL)
         made.hooks.now = rl__default_now;

@@ -5,16 +5,26 @@
 #define LLMRL_SRC_ENV_H
 
 #include <llmrl/base.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 struct rl__env {
     rl_hooks hooks;   /* now, wall and resize are set; random, sleep_until and log may be NULL */
     int own_clock;    /* hooks.now is the default one: a wait may use the kernel's timers */
     uint64_t seed[4]; /* of the default generator; only random.c knows what they mean */
+    pid_t owner;      /* the process that resolved them */
 };
 
 /* Resolves `hooks` (NULL: all defaults). RL_E_TOO_NEW if it has fields that we do not know,
  * RL_E_INVALID if it was never initialised; `env` is written on RL_OK only. */
 rl_status rl__env_init(struct rl__env *env, const rl_hooks *hooks);
+
+/* Whether this is a child of fork(): it has the memory, but not the threads that held the locks in
+ * it. One system call, so whoever decides without a lock does not ask. */
+static inline int rl__env_is_forked(const struct rl__env *env)
+{
+    return getpid() != env->owner;
+}
 
 /* clock.c */
 rl_time rl__now(const struct rl__env *env);

@@ -243,6 +243,8 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
 
     if (rl__load(&rl->locked.queue.count) == 0)
         return try_now(ask, NULL, now, permit);
+    if (!rl__is_ours(rl))
+        return RL_E_INVALID;
     rl__lock(&rl->lock);
     st = try_behind(rl, ask, now, permit);
     rl__unlock(&rl->lock);
@@ -355,7 +357,7 @@ static void lock_if_any_waits(rl_context *rl, int *any)
 {
     /* Adding nothing is no mere look: see rl__queue_add(). A waiter that counted itself before is
      * seen here; one that does so later sees what the caller has changed. */
-    *any = rl__fetch_add_ordered(&rl->locked.queue.count, 0) != 0;
+    *any = rl__fetch_add_ordered(&rl->locked.queue.count, 0) != 0 && rl__is_ours(rl);
     if (*any)
         rl__lock(&rl->lock);
 }
@@ -511,7 +513,7 @@ static rl_status acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_
     struct rl__party party = { .blocking = 1, .permit = permit };
     rl_status st;
 
-    if (rl__is_forked(rl))
+    if (!rl__is_ours(rl))
         return RL_E_INVALID;
     if ((st = rl__condition_init(&party.wake)) != RL_OK)
         return st;
@@ -576,7 +578,7 @@ rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time 
     uint64_t sequence = party->waiter.sequence;
     rl_status st;
 
-    if (rl__is_forked(rl))
+    if (!rl__is_ours(rl))
         return RL_E_INVALID;
     lay_waiter(party, ask, not_before, sequence);
     rl__lock(&rl->lock);
@@ -591,7 +593,7 @@ rl_time rl_next_wakeup(rl_context *rl)
 {
     rl_time next;
 
-    if (rl == NULL)
+    if (!rl__is_ours(rl))
         return RL_NEVER;
     rl__lock(&rl->lock);
     next = next_planned(rl);
@@ -607,7 +609,7 @@ rl_status rl_ticket_cancel(rl_context *rl, rl_ticket *ticket)
     void *place;
     int waits;
 
-    if (rl == NULL || ticket == NULL)
+    if (!rl__is_ours(rl) || ticket == NULL)
         return RL_E_INVALID;
     rl__lock(&rl->lock);
     ticket->private_[1] = 1;
@@ -631,7 +633,7 @@ size_t rl_cancel_user(rl_context *rl, const char *user)
     size_t length = user == NULL ? 0 : strnlen(user, RL__TENANT_ID_MAX + 1), count;
     uint64_t hash;
 
-    if (rl == NULL || length == 0 || length > RL__TENANT_ID_MAX)
+    if (!rl__is_ours(rl) || length == 0 || length > RL__TENANT_ID_MAX)
         return 0;
     hash = rl__tenant_hash(&rl->registry.key, user, length);
     rl__lock(&rl->lock);
@@ -645,7 +647,7 @@ int rl_wait_fd(rl_context *rl)
 {
     int fd = -1;
 
-    if (rl == NULL)
+    if (!rl__is_ours(rl))
         return -1;
     rl__lock(&rl->lock);
     if (rl->locked.wait_fd == NULL && !rl->locked.closing)

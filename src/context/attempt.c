@@ -64,6 +64,10 @@ static rl_status prepare(rl_context *rl, const rl_request *request, rl_attempt *
         return RL_E_INVALID;
     if (attempt->status != RL_WAIT)
         return attempt->status == RL_OK ? RL_E_ENDED : attempt->status;
+    if (!rl__is_ours(rl)) {
+        over(attempt, RL_E_INVALID, RL_NEVER, 0);
+        return RL_E_INVALID;
+    }
     course = course_of(attempt);
     if (is_held(&attempt->permit) || course->party != NULL)
         return RL_E_INVALID; /* the last one has not been reported, or is still queued */
@@ -229,7 +233,7 @@ rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response
     rl_time now;
     rl_status st;
 
-    if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+    if (!rl__is_ours(rl) || attempt == NULL || attempt->size != sizeof *attempt)
         return RL_E_INVALID;
     st = rl__observe(rl, &attempt->permit, response, &attempt->verdict, &streak);
     if (st == RL_E_ENDED) /* somebody else has, and did not say how it went */
@@ -247,7 +251,7 @@ rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response
 
 void rl_attempt_abandon(rl_context *rl, rl_attempt *attempt)
 {
-    if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+    if (!rl__is_ours(rl) || attempt == NULL || attempt->size != sizeof *attempt)
         return;
     (void)rl_attempt_cancel(rl, attempt); /* it need not be queued */
     if (is_held(&attempt->permit))
@@ -389,7 +393,7 @@ size_t rl_dispatch(rl_context *rl)
     size_t count = 0;
     int closing;
 
-    if (rl == NULL)
+    if (!rl__is_ours(rl))
         return 0;
     rl__lock(&rl->lock);
     rl__run_queue_locked(rl, rl__now(&rl->env));
@@ -431,7 +435,7 @@ rl_status rl_attempt_cancel(rl_context *rl, rl_attempt *attempt)
 {
     struct rl__party *party;
 
-    if (rl == NULL || attempt == NULL || attempt->size != sizeof *attempt)
+    if (!rl__is_ours(rl) || attempt == NULL || attempt->size != sizeof *attempt)
         return RL_E_INVALID;
     rl__lock(&rl->lock);
     if ((party = course_of(attempt)->party) != NULL)

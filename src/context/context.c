@@ -98,7 +98,6 @@ rl_status rl_open(const rl_options *options, rl_context **out)
     if ((rl = rl__alloc_zeroed(&env, 1, sizeof *rl)) == NULL)
         return fail(&own, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
     rl->env = env;
-    rl->owner = getpid();
     rl->classify = own.classify;
     rl->classify_user = own.classify_user;
     rl->count_tokens = own.count_tokens;
@@ -128,8 +127,8 @@ void rl_close(rl_context *rl)
 {
     struct rl__env env;
 
-    if (rl == NULL || rl__is_forked(rl))
-        return; /* the parent's threads may hold anything */
+    if (!rl__is_ours(rl))
+        return; /* in a child: the parent's threads may hold anything */
     env = rl->env;
     if (rl->registry_ready)
         deliver_closing(rl);

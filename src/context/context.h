@@ -16,8 +16,6 @@
 #include "scope/registry.h"
 
 #include <llmrl/queue.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 /* Somebody who waits: a thread that is blocked, or a submitted attempt. */
 struct rl__party {
@@ -50,8 +48,7 @@ struct rl_context {
     rl_retry_budget retry_budget; /* asked if the settings say so */
     struct rl__mutex lock;
     int lock_ready, registry_ready;
-    pid_t owner; /* the process that opened it */
-    struct {     /* under `lock` */
+    struct { /* under `lock` */
         struct rl__queue queue;
         struct rl__party *blocked;            /* threads in rl_acquire(), newest first */
         struct rl__wait_fd *wait_fd;          /* NULL: nobody has asked for it */
@@ -73,11 +70,10 @@ static inline const struct rl__config *rl__settings(const rl_context *rl)
     return __atomic_load_n(&rl->config, __ATOMIC_ACQUIRE);
 }
 
-/* A child of fork() has the memory, but not the threads that held the locks. Only doors that may
- * block ask. */
-static inline int rl__is_forked(const rl_context *rl)
+/* Not NULL, and no copy in a child of fork(). Doors that may meet a lock ask. */
+static inline int rl__is_ours(const rl_context *rl)
 {
-    return getpid() != rl->owner;
+    return rl != NULL && !rl__env_is_forked(&rl->env);
 }
 
 /* ---- acquire.c ---- */

@@ -128,7 +128,7 @@ static rl_status find(rl_context *rl, const char *provider, struct rl__guard **g
     struct rl__lane *lane;
     rl_status st;
 
-    if (rl == NULL || provider == NULL)
+    if (!rl__is_ours(rl) || provider == NULL)
         return RL_E_INVALID;
     if ((st = rl__registry_lane(&rl->registry, provider, NULL, &lane)) != RL_OK)
         return st;

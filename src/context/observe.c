@@ -240,7 +240,7 @@ rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *resp
     rl_response own = RL_RESPONSE_INIT;
     rl_status st;
 
-    if (rl == NULL || permit == NULL || response == NULL)
+    if (!rl__is_ours(rl) || permit == NULL || response == NULL)
         return RL_E_INVALID;
     if ((st = rl__copy_sized(&own, sizeof own, response, response->size)) != RL_OK)
         return st;

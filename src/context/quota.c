@@ -132,7 +132,7 @@ rl_status rl_limits_get(rl_context *rl, rl_limit_status *out, size_t *count)
 {
     struct listing list = { out, 0, 0, 0 };
 
-    if (rl == NULL || count == NULL || (out == NULL && *count > 0))
+    if (!rl__is_ours(rl) || count == NULL || (out == NULL && *count > 0))
         return RL_E_INVALID;
     list.room = *count;
     list.now = rl__now(&rl->env);
@@ -187,7 +187,7 @@ rl_status rl_limits_of(rl_context *rl, const rl_request *request, rl_limit_statu
     struct rl__ask ask;
     rl_status st;
 
-    if (rl == NULL || count == NULL || (out == NULL && *count > 0))
+    if (!rl__is_ours(rl) || count == NULL || (out == NULL && *count > 0))
         return RL_E_INVALID;
     list.room = *count;
     list.now = rl__now(&rl->env);
@@ -246,7 +246,7 @@ rl_status rl_limits_reset(rl_context *rl, const rl_request *request)
     rl_time now;
     rl_status st;
 
-    if (rl == NULL)
+    if (!rl__is_ours(rl))
         return RL_E_INVALID;
     now = rl__now(&rl->env);
     if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK)

@@ -549,7 +549,7 @@ rl_status rl_config_reload(rl_context *rl, const char *path, const char *json, c
 {
     rl_status st;
 
-    if (rl == NULL || (path == NULL) == (json == NULL))
+    if (!rl__is_ours(rl) || (path == NULL) == (json == NULL))
         return RL_E_INVALID;
     rl__lock(&rl->reloading);
     st = read_and_follow(rl, path, json, error, error_size);
@@ -627,7 +627,7 @@ rl_status rl_config_patch(rl_context *rl, const char *json, char *error, size_t 
 {
     rl_status st;
 
-    if (rl == NULL || json == NULL)
+    if (!rl__is_ours(rl) || json == NULL)
         return RL_E_INVALID;
     rl__lock(&rl->reloading);
     st = patch_and_follow(rl, json, error, error_size);

@@ -179,7 +179,7 @@ rl_status rl_batcher_add(rl_batcher *batcher, void *item, uint64_t tokens, rl_ti
         *ticket = 0;
     if (next != NULL)
         *next = RL_NEVER;
-    if (batcher == NULL || batcher->ended == NULL)
+    if (!rl__batcher_is_ours(batcher) || batcher->ended == NULL)
         return RL_E_INVALID;
     rl__lock(&batcher->lock);
     st = rl__batch_add(&batcher->locked.core, item, tokens, now, &place);
@@ -196,7 +196,7 @@ rl_time rl_batcher_next(rl_batcher *batcher)
 {
     rl_time next;
 
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return RL_NEVER;
     rl__lock(&batcher->lock);
     next = rl__batch_next(&batcher->locked.core);
@@ -222,7 +222,7 @@ size_t rl_batcher_dispatch(rl_batcher *batcher, rl_time now)
 {
     size_t count = 0;
 
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return 0;
     rl__batcher_enter(batcher);
     while (rl__batcher_run_one(batcher, now))
@@ -233,7 +233,7 @@ size_t rl_batcher_dispatch(rl_batcher *batcher, rl_time now)
 
 void rl_batcher_flush(rl_batcher *batcher)
 {
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return;
     rl__lock(&batcher->lock);
     rl__batch_flush(&batcher->locked.core);
@@ -246,7 +246,7 @@ rl_status rl_batcher_cancel(rl_batcher *batcher, uint64_t ticket)
     struct rl__batch_place *place;
     rl_status st;
 
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return RL_E_INVALID;
     rl__batcher_enter(batcher);
     st = rl__batch_cancel(&batcher->locked.core, ticket, &place);
@@ -262,7 +262,7 @@ rl_status rl_batch_done(const rl_batch *batch, void *const *results, const rl_st
     struct rl__batch_record *record;
     rl_status st = RL_OK;
 
-    if (batch == NULL || batch->batcher == NULL)
+    if (batch == NULL || !rl__batcher_is_ours(batch->batcher))
         return RL_E_INVALID;
     rl__batcher_enter(batch->batcher);
     record = rl__batch_find(&batch->batcher->locked.core, batch->id);
@@ -295,7 +295,7 @@ rl_status rl_batch_fail(const rl_batch *batch, rl_status status, rl_batch_blame 
 {
     rl_status st;
 
-    if (batch == NULL || batch->batcher == NULL || status >= 0 ||
+    if (batch == NULL || !rl__batcher_is_ours(batch->batcher) || status >= 0 ||
         (blame != RL_BATCH_BLAME_ALL && blame != RL_BATCH_BLAME_ITEM))
         return RL_E_INVALID;
     rl__batcher_enter(batch->batcher);
@@ -321,7 +321,7 @@ static void close_locked(rl_batcher *batcher, rl_batcher_close_how how)
 
 void rl_batcher_close(rl_batcher *batcher, rl_batcher_close_how how)
 {
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return;
     rl__batcher_enter(batcher);
     close_locked(batcher, how);
@@ -332,7 +332,7 @@ uint64_t rl_batcher_left(rl_batcher *batcher)
 {
     uint64_t left;
 
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return 0;
     rl__lock(&batcher->lock);
     left = batcher->locked.core.left;
@@ -342,7 +342,7 @@ uint64_t rl_batcher_left(rl_batcher *batcher)
 
 void rl_batcher_free(rl_batcher *batcher)
 {
-    if (batcher == NULL)
+    if (!rl__batcher_is_ours(batcher))
         return;
     rl__batcher_enter(batcher);
     close_locked(batcher, RL_BATCHER_DROP);

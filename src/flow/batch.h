@@ -120,6 +120,12 @@ struct rl_batcher {
     void **item_memory;
 };
 
+/* Not NULL, and no copy in a child of fork(), where nobody may be left to open the lock. */
+static inline int rl__batcher_is_ours(const rl_batcher *batcher)
+{
+    return batcher != NULL && !rl__env_is_forked(&batcher->env);
+}
+
 /* Each call that lets go of the lock and takes it again is inside meanwhile. rl__batcher_leave()
  * unlocks, and may free the batcher. */
 void rl__batcher_enter(rl_batcher *batcher);

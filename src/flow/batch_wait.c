@@ -80,7 +80,7 @@ rl_status rl_batcher_submit_and_wait(rl_batcher *batcher, void *item, uint64_t t
 
     if (result != NULL)
         *result = NULL;
-    if (batcher == NULL || result == NULL)
+    if (!rl__batcher_is_ours(batcher) || result == NULL)
         return RL_E_INVALID;
     if ((st = rl__condition_init(&party.wake)) != RL_OK)
         return st;

@@ -108,7 +108,7 @@ static void close_locked(rl_pool *pool)
 
 void rl_pool_close(rl_pool *pool)
 {
-    if (pool == NULL)
+    if (!rl__pool_is_ours(pool))
         return;
     rl__lock(&pool->lock);
     close_locked(pool);
@@ -130,7 +130,7 @@ static void name_forgotten(rl_pool *pool)
 
 void rl_pool_free(rl_pool *pool)
 {
-    if (pool == NULL)
+    if (!rl__pool_is_ours(pool))
         return;
     rl__lock(&pool->lock);
     pool->locked.inside++;
@@ -168,7 +168,7 @@ rl_status rl_pool_try_acquire(rl_pool *pool, uint64_t owner, rl_time now, rl_slo
     if (slot == NULL)
         return RL_E_INVALID;
     *slot = (rl_slot){ NULL, 0 };
-    if (pool == NULL)
+    if (!rl__pool_is_ours(pool))
         return RL_E_INVALID;
     rl__lock(&pool->lock);
     st = try_locked(pool, owner, now, &id);
@@ -205,6 +205,8 @@ rl_status rl_pool_release(const rl_slot *slot, rl_slot_outcome outcome, rl_durat
         return RL_E_INVALID;
     if ((pool = slot->pool) == NULL)
         return RL_E_ENDED; /* one that was never acquired */
+    if (!rl__pool_is_ours(pool))
+        return RL_E_INVALID;
     rl__lock(&pool->lock);
     held = rl__slots_find(pool->locked.slots, slot->id);
     if (held != NULL) {
@@ -225,6 +227,8 @@ rl_status rl_pool_renew(const rl_slot *slot, rl_time now)
         return RL_E_INVALID;
     if (slot->pool == NULL)
         return RL_E_ENDED;
+    if (!rl__pool_is_ours(slot->pool))
+        return RL_E_INVALID;
     rl__lock(&slot->pool->lock);
     held = rl__slots_find(slot->pool->locked.slots, slot->id);
     if (held != NULL)
@@ -238,7 +242,7 @@ size_t rl_pool_cancel(rl_pool *pool, uint64_t owner)
     struct rl__pool_waiter *next;
     size_t count = 0;
 
-    if (pool == NULL)
+    if (!rl__pool_is_ours(pool))
         return 0;
     rl__lock(&pool->lock);
     for (struct rl__pool_waiter *waiter = pool->locked.first; waiter != NULL; waiter = next) {
@@ -256,7 +260,7 @@ size_t rl_pool_evict(rl_pool *pool, uint64_t owner, rl_time now)
 {
     size_t count;
 
-    if (pool == NULL)
+    if (!rl__pool_is_ours(pool))
         return 0;
     rl__lock(&pool->lock);
     count = (size_t)rl__slots_give_back_all(pool->locked.slots, owner);
@@ -304,7 +308,7 @@ rl_status rl_pool_resize(rl_pool *pool, uint64_t slots, rl_time now)
 {
     rl_status st;
 
-    if (pool == NULL || slots == 0 || slots > RL__SLOTS_MAX)
+    if (!rl__pool_is_ours(pool) || slots == 0 || slots > RL__SLOTS_MAX)
         return RL_E_INVALID;
     rl__lock(&pool->lock);
     st = resize_locked(pool, slots, now);
@@ -335,7 +339,7 @@ rl_status rl_pool_state_get(rl_pool *pool, rl_time now, rl_pool_state *state)
     rl_pool_state own = RL_POOL_STATE_INIT;
     size_t size;
 
-    if (pool == NULL || state == NULL || state->size < sizeof(size_t))
+    if (!rl__pool_is_ours(pool) || state == NULL || state->size < sizeof(size_t))
         return RL_E_INVALID;
     rl__lock(&pool->lock);
     fill_state(pool, now, &own);
@@ -351,7 +355,7 @@ rl_status rl_pool_holders(rl_pool *pool, rl_time now, rl_pool_holder *holders, s
     const struct rl__slot *slot = NULL;
     size_t room, written = 0;
 
-    if (pool == NULL || count == NULL || (holders == NULL && *count > 0))
+    if (!rl__pool_is_ours(pool) || count == NULL || (holders == NULL && *count > 0))
         return RL_E_INVALID;
     room = *count;
     rl__lock(&pool->lock);

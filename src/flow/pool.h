@@ -37,6 +37,12 @@ struct rl_pool {
     } locked;
 };
 
+/* Not NULL, and no copy in a child of fork(), where nobody may be left to open the lock. */
+static inline int rl__pool_is_ours(const rl_pool *pool)
+{
+    return pool != NULL && !rl__env_is_forked(&pool->env);
+}
+
 /* All under the lock. */
 /* Gives slots to those who wait, in order, as long as there are any. */
 void rl__pool_serve(rl_pool *pool, rl_time now);

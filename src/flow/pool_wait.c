@@ -79,7 +79,7 @@ rl_status rl_pool_acquire(rl_pool *pool, uint64_t owner, rl_duration max_wait, r
     if (slot == NULL)
         return RL_E_INVALID;
     *slot = (rl_slot){ NULL, 0 };
-    if (pool == NULL)
+    if (!rl__pool_is_ours(pool))
         return RL_E_INVALID;
     if ((st = rl__condition_init(&waiter.wake)) != RL_OK)
         return st;

@@ -307,6 +307,8 @@ rl_status rl__registry_lane(struct rl__registry *registry, const char *provider,
     if (st != RL_OK)
         return st;
     if ((node = find_lane(registry, &name)) == NULL) {
+        if (rl__env_is_forked(registry->env))
+            return RL_E_INVALID;
         rl__lock(&registry->lock);
         if ((node = find_lane(registry, &name)) == NULL)
             st = new_lane(registry, &name, &node);

@@ -173,9 +173,33 @@ static void a_day_ends_at_its_own_midnight(void **state)
     assert_int_equal(granted(rl, &request, 9), 3);
     assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
     assert_int_equal(permit.retry_at, START + 55 * RL_HOUR);
-    /* A wall clock that jumps resets nothing. */
+    rl_close(rl);
+}
+
+/* Windows stand as they were drawn, until a reload draws them anew: ahead a new day has begun then,
+ * back no day begins twice. */
+static void a_wall_clock_that_is_set_moves_days_at_the_next_reload(void **state)
+{
+    static const char json[] = "{\"providers\": {\"p\": {\"requests_per_day\": 3}}}";
+    rl_context *rl = open_with(json, NULL);
+    rl_request request = ask("m");
+    rl_permit permit;
+
+    (void)state;
+    assert_int_equal(granted(rl, &request, 9), 3);
     the_clock.epoch += (int64_t)(48 * RL_HOUR);
     assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
+    assert_int_equal(permit.retry_at, START + 24 * RL_HOUR);
+    assert_int_equal(rl_config_reload(rl, NULL, json, NULL, 0), RL_OK);
+    assert_int_equal(granted(rl, &request, 9), 3);
+    the_clock.epoch -= (int64_t)(47 * RL_HOUR);
+    assert_int_equal(rl_config_reload(rl, NULL, json, NULL, 0), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
+    assert_int_equal(permit.retry_at, START + 47 * RL_HOUR);
+    the_clock.now = START + 23 * RL_HOUR; /* midnight, by the clock as it is now */
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
+    the_clock.now = START + 47 * RL_HOUR;
+    assert_int_equal(granted(rl, &request, 9), 3);
     rl_close(rl);
 }
 
@@ -475,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ones_own_algorithm_works_everywhere),
         cmocka_unit_test(a_day_ends_at_its_own_midnight),
+        cmocka_unit_test(a_wall_clock_that_is_set_moves_days_at_the_next_reload),
         cmocka_unit_test(row_8_each_limit_has_its_zone),
         cmocka_unit_test(every_period_has_its_reading),
         cmocka_unit_test(concurrency_comes_back_however_it_ends),

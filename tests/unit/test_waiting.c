@@ -6,6 +6,7 @@
 #include <llmrl/config.h>
 #include <llmrl/queue.h>
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -13,8 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -676,54 +675,163 @@ static void a_blocked_call_is_cancelled_by_its_ticket(void **state)
     rl_close(blocked[0].rl);
 }
 
-/* EINTR is none of the caller's business. */
+/* EINTR is none of the caller's business, whether the program restarts its calls or not. */
 static void signals_do_not_end_the_waiting(void **state)
 {
-    struct sigaction action = { .sa_handler = on_signal }, old;
-    struct blocked blocked = { .rl = open_real(ONE_AT_ONCE) };
+    static const int flags[] = { 0, SA_RESTART };
+
+    (void)state;
+    for (size_t row = 0; row < 2; row++) {
+        struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags[row] }, old;
+        struct blocked blocked = { .rl = open_real(ONE_AT_ONCE) };
+        rl_request request = ask(NULL, 0);
+        pthread_t thread;
+        rl_permit permit;
+
+        assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+        assert_int_equal(rl_acquire(blocked.rl, &request, &permit), RL_OK);
+        assert_int_equal(pthread_create(&thread, NULL, wait_for_ever, &blocked), 0);
+        wait_until_waiting(blocked.rl, 1);
+        for (int i = 0; i < 20; i++) {
+            assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
+            wait_until_waiting(blocked.rl, 1);
+        }
+        assert_int_equal(rl_cancel(blocked.rl, &permit), RL_OK);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(blocked.status, RL_OK);
+        assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+        rl_close(blocked.rl);
+    }
+}
+
+struct polling {
+    int fd, interrupted; /* atomic: interrupted */
+};
+
+static void *poll_until_readable(void *user)
+{
+    struct polling *polling = user;
+    struct pollfd one = { .fd = polling->fd, .events = POLLIN };
+
+    while (poll(&one, 1, -1) != 1) {
+        assert_int_equal(errno, EINTR);
+        __atomic_fetch_add(&polling->interrupted, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* Which poll(2) is, always: it asks again, and has missed nothing. */
+static void signals_interrupt_the_poll_and_nothing_else(void **state)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, old;
     rl_request request = ask(NULL, 0);
+    struct polling polling = { .interrupted = 0 };
     pthread_t thread;
     rl_permit permit;
 
     (void)state;
+    memset(&world, 0, sizeof world);
+    world.rl = open_real(ONE_AT_ONCE);
+    polling.fd = rl_wait_fd(world.rl);
     assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
-    assert_int_equal(rl_acquire(blocked.rl, &request, &permit), RL_OK);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_ever, &blocked), 0);
-    wait_until_waiting(blocked.rl, 1);
-    for (int i = 0; i < 20; i++) {
+    assert_int_equal(rl_acquire(world.rl, &request, &permit), RL_OK);
+    assert_int_equal(submit(&request), RL_OK);
+    assert_int_equal(rl_dispatch(world.rl), 0);
+    assert_int_equal(pthread_create(&thread, NULL, poll_until_readable, &polling), 0);
+    while (__atomic_load_n(&polling.interrupted, __ATOMIC_RELAXED) < 5) {
         assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
-        wait_until_waiting(blocked.rl, 1);
+        wait_until_waiting(world.rl, 1);
     }
-    assert_int_equal(rl_cancel(blocked.rl, &permit), RL_OK);
+    assert_int_equal(rl_next_wakeup(world.rl), RL_NEVER);
+    assert_int_equal(rl_cancel(world.rl, &permit), RL_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(blocked.status, RL_OK);
+    assert_int_equal(rl_dispatch(world.rl), 1);
     assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
-    rl_close(blocked.rl);
+    finish();
 }
 
-/* A child has no threads to wait with, and may find locks that nobody will open. */
-static void a_child_of_fork_is_told_and_does_not_hang(void **state)
-{
-    rl_context *rl = open_real(ONE_AT_ONCE);
-    rl_request request = ask(NULL, 0);
+/* ---- priority inversion ---- */
+
+struct runner {
+    rl_context *rl;
+    uint64_t priority;
     rl_permit permit;
-    int status = -1;
-    pid_t child;
+    pthread_t thread;
+};
+
+static void *run_once(void *user)
+{
+    struct runner *runner = user;
+    rl_request request = ask(NULL, runner->priority);
+
+    assert_int_equal(rl_acquire(runner->rl, &request, &runner->permit), RL_OK);
+    return NULL;
+}
+
+static void start_runner(struct runner *runner, rl_context *rl, uint64_t priority, uint64_t waiting)
+{
+    *runner = (struct runner){ .rl = rl, .priority = priority };
+    assert_int_equal(pthread_create(&runner->thread, NULL, run_once, runner), 0);
+    wait_until_waiting(rl, waiting);
+}
+
+static void join_runner(struct runner *runner)
+{
+    assert_int_equal(pthread_join(runner->thread, NULL), 0);
+}
+
+/* The low one came first and sleeps for all: the moment is the high one's all the same. */
+static void the_sleeper_for_all_does_not_go_for_it(void **state)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_request request = ask(NULL, 0);
+    struct runner low, high;
+    rl_permit permit;
+    rl_hooks hooks;
+    rl_context *rl;
 
     (void)state;
+    the_clock = (struct vclock){ .now = 1000 * RL_SECOND, .random = 5 };
+    hooks = vclock_hooks(&the_clock);
+    hooks.sleep_until = NULL;
+    options.hooks = &hooks;
+    options.config_json = "{" ONE_A_SECOND "}";
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
     assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
-    if ((child = fork()) == 0) {
-        rl_attempt attempt = RL_ATTEMPT_INIT;
-        int told = rl_acquire(rl, &request, &permit) == RL_E_INVALID &&
-                   rl_attempt_submit(rl, &request, &attempt, on_ready, NULL) == RL_E_INVALID;
+    start_runner(&low, rl, RL_PRIORITY_LOW, 1);
+    start_runner(&high, rl, RL_PRIORITY_HIGH, 2);
+    vclock_advance(&the_clock, RL_SECOND);
+    join_runner(&high);
+    wait_until_waiting(rl, 1);
+    vclock_advance(&the_clock, RL_SECOND);
+    join_runner(&low);
+    assert_int_equal(high.permit.granted_at, 1001 * RL_SECOND);
+    assert_int_equal(low.permit.granted_at, 1002 * RL_SECOND);
+    rl_close(rl);
+}
 
-        rl_close(rl);
-        _exit(told ? 0 : 1);
-    }
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+/* A permit is no lock: while a low one has the only place, everybody may ask, others may go, and
+ * the place goes to the high one. */
+static void who_holds_a_permit_keeps_nobody_from_asking(void **state)
+{
+    rl_context *rl = open_real(ONE_AT_ONCE);
+    rl_request request = ask(NULL, RL_PRIORITY_LOW), other = ask(NULL, 0);
+    rl_permit held, permit;
+    struct runner low, high;
+
+    (void)state;
+    other.provider = "q";
+    assert_int_equal(rl_acquire(rl, &request, &held), RL_OK);
+    start_runner(&low, rl, RL_PRIORITY_LOW, 1);
+    start_runner(&high, rl, RL_PRIORITY_HIGH, 2);
+    assert_int_equal(rl_try_acquire(rl, &other, &permit), RL_OK);
     assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    assert_int_equal(rl_cancel(rl, &held), RL_OK);
+    join_runner(&high);
+    wait_until_waiting(rl, 1);
+    assert_int_equal(rl_cancel(rl, &high.permit), RL_OK);
+    join_runner(&low);
+    assert_int_equal(rl_cancel(rl, &low.permit), RL_OK);
     rl_close(rl);
 }
 
@@ -815,7 +923,9 @@ int main(void)
         cmocka_unit_test(all_of_a_user_are_cancelled_at_once),
         cmocka_unit_test(a_blocked_call_is_cancelled_by_its_ticket),
         cmocka_unit_test(signals_do_not_end_the_waiting),
-        cmocka_unit_test(a_child_of_fork_is_told_and_does_not_hang),
+        cmocka_unit_test(signals_interrupt_the_poll_and_nothing_else),
+        cmocka_unit_test(the_sleeper_for_all_does_not_go_for_it),
+        cmocka_unit_test(who_holds_a_permit_keeps_nobody_from_asking),
         cmocka_unit_test(the_descriptor_tells_of_each_thing_to_do),
         cmocka_unit_test(the_descriptor_keeps_time),
     };
