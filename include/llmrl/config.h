@@ -72,6 +72,26 @@
  *                  numbers by which the amounts are multiplied and added up ("largest": true: the
  *                  largest product counts instead); default: as the dialect counts
  *
+ * "pool", of a provider, a model, a pattern of models or "global", is a limit on concurrency,
+ * instead of the shorthand:
+ *
+ *     "pool": { "kind": "adaptive", "slots": 4, "min_slots": 1, "max_slots": 64,
+ *               "lease_ms": 600000 }
+ *
+ *   kind           "fixed"; or "adaptive": the number follows refusals (429, 503, 529, timeouts)
+ *                  and latency, from the grant to the report; for servers that announce no limits
+ *   slots          at once; default: 10; adaptive: to begin with; default: 4, or as near as the
+ *                  bounds allow
+ *   min_slots, max_slots
+ *                  of an adaptive one; default: 1 and 256
+ *   lease_ms       a permit that is held for longer gives its slot to the next who asks, as its
+ *                  holder may be dead: longer than any request takes. Its other reservations stand;
+ *                  reported late, it gives back no slot. Default: none, it is held until it ends
+ *
+ * A slot is taken last, when all limits agree. Who waits for one goes when it is given back, or
+ * when the first lease ends. A reload takes nobody's slot: where more are held than there may be,
+ * nobody gets one until enough have come back.
+ *
  * A model's "name" may be a pattern, with '*' for any characters: all models that it matches share
  * its limits. The exact name goes before patterns, then the one with the most characters that are
  * no stars, then the first in the file.

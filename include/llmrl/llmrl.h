@@ -119,7 +119,8 @@ RL_API rl_status rl_open(const rl_options *options, rl_context **out);
 
 /**
  * Closes it. Whoever waits gets RL_E_CLOSED, submitted requests through their callback, here; then
- * blocked threads are waited for. No other call may begin once this one has. NULL is fine.
+ * blocked threads are waited for. No other call may begin once this one has. NULL is fine. Permits
+ * that have not ended are a warning in the log, with their number and model: some may be forgotten.
  *
  * A child of fork() must not use the context, as the threads that hold its locks are the parent's.
  * There this does nothing, and calls return RL_E_INVALID (0, -1 or RL_NEVER where they return no

@@ -44,7 +44,7 @@ typedef enum rl_slot_outcome {
 
 typedef enum rl_pool_kind {
     RL_POOL_FIXED = 0,
-    /* The number follows refusals and latency; src/flow/adaptive.h says how. For servers whose
+    /* The number follows refusals and latency; src/scope/adaptive.h says how. For servers whose
      * limit is not known: where it is, say it. */
     RL_POOL_ADAPTIVE = 1
 } rl_pool_kind;

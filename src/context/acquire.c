@@ -243,8 +243,10 @@ static rl_status try_quickly(rl_context *rl, const struct rl__ask *ask, rl_time 
 
     if (rl__load(&rl->locked.queue.count) == 0)
         return try_now(ask, NULL, now, permit);
-    if (!rl__is_ours(rl))
+    if (!rl__is_ours(rl)) {
+        refuse(permit, RL_NEVER, NULL);
         return RL_E_INVALID;
+    }
     rl__lock(&rl->lock);
     st = try_behind(rl, ask, now, permit);
     rl__unlock(&rl->lock);

@@ -44,9 +44,9 @@ static rl_status read_model_name(struct rl__reader *reader, const cJSON *value, 
     return copy_name(into->limits.config, reader, value, &into->model->name);
 }
 
-static const struct rl__key model_keys[] = { { "name", read_model_name },
-                                             RL__LIMIT_KEYS,
-                                             { NULL, NULL } };
+static const struct rl__key model_keys[] = {
+    { "name", read_model_name }, { "pool", rl__read_pool }, RL__LIMIT_KEYS, { NULL, NULL }
+};
 
 struct provider_target {
     struct rl__limits_target limits;
@@ -168,6 +168,7 @@ static const struct rl__key provider_keys[] = { { "circuit_breaker", read_provid
                                                 { "auto_detect", read_auto_detect },
                                                 { "respect_provider_limits", read_respect },
                                                 { "models", read_models },
+                                                { "pool", rl__read_pool },
                                                 { "tier", read_tier },
                                                 { "unknown", read_unknown },
                                                 RL__LIMIT_KEYS,
@@ -223,7 +224,9 @@ static rl_status read_providers(struct rl__reader *reader, const cJSON *value, v
     return RL_OK;
 }
 
-static const struct rl__key global_keys[] = { RL__LIMIT_KEYS, { NULL, NULL } };
+static const struct rl__key global_keys[] = { { "pool", rl__read_pool },
+                                              RL__LIMIT_KEYS,
+                                              { NULL, NULL } };
 
 static rl_status read_global(struct rl__reader *reader, const cJSON *value, void *target)
 {

@@ -6,15 +6,18 @@
 #include "base/map.h"
 #include "base/env.h"
 #include "flow/queue.h"
+#include "scope/lease.h"
 #include "scope/tenants.h"
 
 #include <llmrl/config.h>
 
 struct rl__limit_setting {
     struct rl__rule rule;
-    rl_limit limit;     /* as written; its epoch is still to come */
-    char *zone;         /* owned; limit.zone */
-    int shaped;         /* the file says how it is kept; else it is left to us */
+    rl_limit limit; /* as written; its epoch is still to come */
+    char *zone;     /* owned; limit.zone */
+    int shaped;     /* the file says how it is kept; else it is left to us */
+    int is_pool;    /* its units are leases: */
+    struct rl__lease_rule pool;
     const char *origin; /* static: the built-in table; NULL: the file */
     struct rl__limit_setting *next;
 };

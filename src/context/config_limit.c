@@ -179,6 +179,20 @@ rl_status rl__read_concurrency(struct rl__reader *reader, const cJSON *value, vo
     return finish(reader, into, setting);
 }
 
+rl_status rl__limits_add_pool(struct rl__reader *reader, struct rl__limits_target *into,
+                              const struct rl__lease_rule *rule)
+{
+    struct rl__limit_setting *setting = append(into);
+
+    if (setting == NULL)
+        return RL_E_NOMEM;
+    setting->limit.amount = rule->slots;
+    setting->is_pool = 1;
+    setting->pool = *rule;
+    shape_concurrency(setting);
+    return finish(reader, into, setting);
+}
+
 static rl_status read_limit_name(struct rl__reader *reader, const cJSON *value,
                                  struct rl__limits_target *into)
 {

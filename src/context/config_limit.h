@@ -16,12 +16,17 @@ struct rl__limits_target {
 rl_status rl__read_short_limit(struct rl__reader *reader, const cJSON *value, void *target);
 rl_status rl__read_money_limit(struct rl__reader *reader, const cJSON *value, void *target);
 rl_status rl__read_concurrency(struct rl__reader *reader, const cJSON *value, void *target);
+/* { "slots": 8, "lease_ms": 60000 }; not of tenants. config_pool.c */
+rl_status rl__read_pool(struct rl__reader *reader, const cJSON *value, void *target);
 rl_status rl__read_limit_list(struct rl__reader *reader, const cJSON *value, void *target);
 rl_status rl__read_day_zone(struct rl__reader *reader, const cJSON *value, void *target);
 /* { "reserve": { "input_tokens": 1, ... }, "settle": { ... } } */
 rl_status rl__read_charge(struct rl__reader *reader, const cJSON *value, struct rl__rule *rule);
 /* [ "requests_per_minute", ... ]: what shorthands there are, without amounts. */
 rl_status rl__read_limit_names(struct rl__reader *reader, const cJSON *value, void *target);
+/* The concurrency limit of a pool that was read. */
+rl_status rl__limits_add_pool(struct rl__reader *reader, struct rl__limits_target *into,
+                              const struct rl__lease_rule *rule);
 /* A limit that no file has written; RL_E_NOMEM. `origin` is static. */
 rl_status rl__limits_add(struct rl__limits_target *into, const rl_table_limit *limit,
                          const char *origin);

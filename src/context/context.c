@@ -123,6 +123,18 @@ static void deliver_closing(rl_context *rl)
     (void)rl_dispatch(rl);
 }
 
+static void name_forgotten(rl_context *rl)
+{
+    for (const struct rl__lane_node *node = rl__registry_lanes(&rl->registry); node != NULL;
+         node = node->next) {
+        unsigned long long count = rl__lane_in_flight(&node->lane);
+
+        if (count > 0)
+            rl__log(&rl->env, RL_LOG_WARNING, "%s: %llu permit%s never ended", node->name, count,
+                    count == 1 ? " has" : "s have");
+    }
+}
+
 void rl_close(rl_context *rl)
 {
     struct rl__env env;
@@ -130,8 +142,10 @@ void rl_close(rl_context *rl)
     if (!rl__is_ours(rl))
         return; /* in a child: the parent's threads may hold anything */
     env = rl->env;
-    if (rl->registry_ready)
+    if (rl->registry_ready) {
         deliver_closing(rl);
+        name_forgotten(rl);
+    }
     rl__wait_fd_free(rl->locked.wait_fd, &rl->env);
     rl__queue_deinit(&rl->locked.queue);
     rl__guards_free(rl);

@@ -148,6 +148,23 @@ static void learn(struct observation *o)
     o->learned = lesson.learned;
 }
 
+static enum rl__adaptive_outcome load_of(const struct observation *o)
+{
+    switch (o->answer->outcome) {
+    case RL_OUTCOME_OK:
+        return RL__ADAPTIVE_SUCCESS;
+    case RL_OUTCOME_RATE_LIMITED:
+    case RL_OUTCOME_OVERLOADED:
+        return RL__ADAPTIVE_OVERLOADED;
+    case RL_OUTCOME_TRANSPORT:
+        return o->failure == RL_FAILURE_TIMEOUT || o->failure == RL_FAILURE_TIMEOUT_LATE
+                   ? RL__ADAPTIVE_OVERLOADED
+                   : RL__ADAPTIVE_NEUTRAL;
+    default:
+        return RL__ADAPTIVE_NEUTRAL;
+    }
+}
+
 static void settle(const struct observation *o)
 {
     struct rl__cost used =
@@ -156,8 +173,8 @@ static void settle(const struct observation *o)
             : rl__charge_failed(rl__provider_traits(o->provider), o->reserved, o->answer->outcome,
                                 o->failure);
 
-    (void)rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, o->sent_at,
-                           o->now); /* the answer may have told more than that */
+    (void)rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, load_of(o),
+                           o->sent_at, o->now); /* the answer may have told more than that */
 }
 
 static void count_answer(rl_context *rl, const rl_answer *answer)
@@ -272,8 +289,9 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
         return RL_E_ENDED;
     if (usage != NULL)
         used = rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage);
-    gave = rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used, permit->granted_at,
-                            rl__now(&rl->env));
+    gave = rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used,
+                            usage != NULL ? RL__ADAPTIVE_SUCCESS : RL__ADAPTIVE_NEUTRAL,
+                            permit->granted_at, rl__now(&rl->env));
     if (gave)
         rl__poke(rl, grant.lane, grant.tenant);
     return RL_OK;

@@ -24,6 +24,7 @@ static rl_wall_time epoch_of(const rl_context *rl, rl_time now)
 }
 
 struct furnishing {
+    struct rl__traffic *traffic;
     const struct rl__traits *traits;
     const struct rl__limits *limits;
     rl_time now;
@@ -33,7 +34,7 @@ struct furnishing {
 static struct furnishing furnishing_of(rl_context *rl, const struct rl__traits *traits,
                                        const struct rl__limits *limits)
 {
-    struct furnishing f = { .traits = traits, .limits = limits };
+    struct furnishing f = { &rl->registry.traffic, traits, limits, 0, 0 };
 
     f.now = rl__now(&rl->env);
     f.epoch = epoch_of(rl, f.now);
@@ -88,6 +89,21 @@ rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
     return shape_of(&f, setting);
 }
 
+/* Before anybody sees the scope. */
+static rl_status add_pool(struct rl__scope *scope, struct rl__entry *entry,
+                          const struct furnishing *f, const struct rl__lease_rule *rule)
+{
+    struct rl__leases *leases;
+    rl_status st = rl__leases_new(scope->env, rule, 0, &leases);
+
+    if (st != RL_OK)
+        return st;
+    rl__entry_lease(entry, leases, f->now);
+    scope->pool = entry;
+    rl__store(&f->traffic->pools, 1);
+    return RL_OK;
+}
+
 /* Buckets are full since the beginning of time: a caller's clock reading may be older than the
  * scope it asks for. */
 static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
@@ -103,6 +119,8 @@ static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
         entry->period = s->limit.period;
         entry->configured = s->limit.amount;
         entry->origin = s->origin;
+        if (s->is_pool && (st = add_pool(scope, entry, f, &s->pool)) != RL_OK)
+            return st;
     }
     return RL_OK;
 }
@@ -348,7 +366,7 @@ static int knows_limits(const struct rl__lane *lane)
 {
     for (size_t s = 0; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++)
-            if (rl__entry_paces(lane->scope[s]->entry[i]))
+            if (rl__entry_paces(lane->scope[s]->entry[i]) || lane->scope[s]->pool != NULL)
                 return 1;
     return 0;
 }

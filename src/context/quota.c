@@ -53,9 +53,11 @@ static void list_entry(struct listing *list, const struct rl__scope *scope,
     status.shadow = entry->rule.shadow;
     status.would_refuse = rl__load(&entry->shadowed);
     name_origin(&status, entry->limiter.algorithm->name, entry->origin,
-                entry->learned.pace < RL__PACE_WHOLE);
+                entry->learned.pace < RL__PACE_WHOLE || rl__entry_adapts(entry));
     status.closed_until = rl__load(&scope->closed_until);
     rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
+    if (rl__entry_adapts(entry))
+        status.amount = status.level.limit;
     put(list, &status);
 }
 

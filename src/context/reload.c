@@ -20,9 +20,10 @@
 /* What will happen to one limit. */
 struct change {
     struct rl__scope *scope;
-    struct rl__entry *before; /* goes, or changes; NULL: there was none */
-    struct rl__entry *from;   /* in force until now, and counts on in `before` or `after` */
-    struct rl__entry *after;  /* owned until it is put; NULL: `before` changes or goes */
+    struct rl__entry *before;  /* goes, or changes; NULL: there was none */
+    struct rl__entry *from;    /* in force until now, and counts on in `before` or `after` */
+    struct rl__entry *after;   /* owned until it is put; NULL: `before` changes or goes */
+    struct rl__leases *leases; /* owned until it is put: of a pool; NULL: it is none */
     const struct rl__traits *traits;
     rl_limit limit;
     char *zone; /* owned until it is put: of the limit */
@@ -154,6 +155,16 @@ static rl_status copy_zone(struct reload *r, struct change *change)
     return RL_OK;
 }
 
+/* With room for all who hold a unit now. */
+static rl_status prepare_pool(struct reload *r, struct change *change,
+                              const struct rl__limit_setting *setting)
+{
+    uint64_t room = change->stays ? rl__leases_room(change->before->leases) : 0;
+
+    return setting->is_pool ? rl__leases_new(&r->rl->env, &setting->pool, room, &change->leases)
+                            : RL_OK;
+}
+
 static rl_status prepare_one(struct reload *r, struct change *like,
                              const struct rl__limit_setting *setting)
 {
@@ -169,7 +180,7 @@ static rl_status prepare_one(struct reload *r, struct change *like,
     if (like->before == NULL || !same_shape(like->before, &setting->rule, &like->limit))
         like->before = spare_for(like->scope, setting, &like->limit);
     like->stays = like->before != NULL;
-    if ((st = stage(r, like, &change)) != RL_OK)
+    if ((st = stage(r, like, &change)) != RL_OK || (st = prepare_pool(r, change, setting)) != RL_OK)
         return st;
     if (change->stays)
         return copy_zone(r, change);
@@ -335,6 +346,19 @@ static void change_other(struct reload *r, struct change *change)
     entry->limit = change->limit;
 }
 
+/* It is the scope's pool from now on, or is none any more. */
+static void change_pool(const struct reload *r, struct change *change, struct rl__entry *entry)
+{
+    if (change->leases != NULL) {
+        rl__entry_lease(entry, change->leases, r->now);
+        change->leases = NULL;
+        change->scope->pool = entry;
+        rl__store(&r->rl->registry.traffic.pools, 1);
+    } else if (change->scope->pool == entry || change->scope->pool == change->from) {
+        change->scope->pool = NULL;
+    }
+}
+
 static void switch_on(const struct reload *r, struct rl__entry *entry)
 {
     if (!rl__entry_is_off(entry))
@@ -391,6 +415,7 @@ static void replace(const struct reload *r, struct change *change)
 {
     rl__store(&change->after->on_generation, r->generation);
     take_over(r, change->from, change->after);
+    change_pool(r, change, change->after);
     rl__scope_put(change->scope, change->after);
     change->after = NULL;
 }
@@ -400,6 +425,7 @@ static void apply_one(struct reload *r, struct change *change)
     if (change->after != NULL) {
         replace(r, change);
     } else if (!change->stays) {
+        change_pool(r, change, change->before);
         drop(r, change->before, change->traits);
     } else {
         change->before->source = change->source;
@@ -408,6 +434,7 @@ static void apply_one(struct reload *r, struct change *change)
             change_bucket(change, r->now);
         else
             change_other(r, change);
+        change_pool(r, change, change->before);
         switch_on(r, change->before);
         take_over(r, change->from, change->before);
     }
@@ -474,6 +501,7 @@ static void clean_up(struct reload *r)
         struct change *next = r->changes->next;
 
         rl__entry_free(env, r->changes->after);
+        rl__leases_free(r->changes->leases);
         rl__free(env, r->changes->zone);
         rl__free(env, r->changes);
         r->changes = next;

@@ -6,8 +6,8 @@
 #include <llmrl/pool.h>
 
 #include "base/sync.h"
-#include "flow/adaptive.h"
-#include "flow/slots.h"
+#include "scope/adaptive.h"
+#include "scope/slots.h"
 
 /* A thread in rl_pool_acquire(), on its stack. */
 struct rl__pool_waiter {

@@ -89,7 +89,7 @@ static void make_sleep(struct rl__queue *queue, struct rl__lane *lane,
                        const struct rl__waiter *head)
 {
     take_lane_out(queue, lane);
-    note_pace(lane, head->refusal.retry_at);
+    note_pace(lane, head->refusal.sooner ? RL_NEVER : head->refusal.retry_at);
     lane->due = 0;
     lane->wake_at = head->refusal.retry_at;
     lane->turn.key[0] = lane->wake_at;
@@ -502,7 +502,7 @@ static void hold_back(struct rl__queue *queue, struct rl__strand *strand, struct
     const struct rl__refusal *refusal = &head->refusal;
     rl_time until = refusal->retry_at;
 
-    if (give_up(queue, head, done, until))
+    if (!refusal->sooner && give_up(queue, head, done, until))
         return;
     if (refusal->is_tenant &&
         step_aside(queue, strand, refusal->tenant, rl__max(until, rl__add_sat(now, 1))))

@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "limiter/prepared.h"
+#include "scope/lease.h"
 
 #include <string.h>
 
@@ -407,6 +408,23 @@ static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
     return st;
 }
 
+/* With pools around it. They are the last to be taken, and cannot fail. */
+static rl_status admit_leased(struct rl__lane *lane, struct holding *holding,
+                              const struct rl__who *who, const struct rl__cost *cost,
+                              const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
+                              struct rl__refusal *refusal)
+{
+    rl_status st;
+
+    rl__lane_reclaim(lane, now);
+    st = admit_held(lane, holding, cost, rank, now, taken, refusal);
+    if (st == RL_OK)
+        rl__lane_lease(lane, who->hash[RL__USER], now, taken);
+    else if (st == RL_WAIT)
+        rl__lease_plan(refusal);
+    return st;
+}
+
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
                     const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal)
@@ -420,7 +438,10 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
     if ((st = hold_all(who, now, &holding)) == RL_OK) {
         taken->generation = visit.generation;
         taken->tenants = 0;
-        st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
+        if (RL__RARE(rl__lane_may_lease(lane)))
+            st = admit_leased(lane, &holding, who, cost, rank, now, taken, refusal);
+        else
+            st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
         if (st == RL_OK)
             commit_all(&holding, taken);
         let_go(&holding);

@@ -26,15 +26,20 @@ struct rl__refusal {
     uint32_t dimension;
     uint32_t is_tenant; /* it holds back this one tenant, and nobody else */
     uint32_t tenant;    /* an rl__tenant_kind: which, if is_tenant */
+    uint32_t sooner;    /* it may be before retry_at: when somebody gives a slot back */
 };
 
 /* From how many entries of each scope a grant was taken: one that is found later owes nothing to
  * it. */
+#define RL__LEASED_AT 4
 struct rl__taken {
     uint64_t generation; /* of the limits; see rl__generation_of() */
     uint8_t count[RL__LANE_SCOPES];
-    uint8_t tenants; /* bit n: from the tenant of kind n */
+    uint8_t tenants; /* bit n: from the tenant of kind n; RL__LEASED_AT + s: scope s gave a slot */
+    uint64_t slot[RL__LANE_SCOPES]; /* its id, where it gave one */
 };
+_Static_assert(RL__TENANT_KINDS <= RL__LEASED_AT && RL__LEASED_AT + RL__LANE_SCOPES <= 8,
+               "tenants and scopes have bits of one byte");
 
 /*
  * Takes `cost` everywhere: from the tenants in `who`, and in the lane. `rank` is the

@@ -64,6 +64,32 @@ static uint64_t generation_of(const struct rl__grant *grant)
            grant->money >> PART_AT << 2 * PART_BITS;
 }
 
+static unsigned leased(const struct rl__grant *grant)
+{
+    return grant->tenants >> RL__LEASED_AT;
+}
+
+/* Of so many limiters the grant knows the level. */
+static size_t snapshots_of(const struct rl__grant *grant)
+{
+    size_t count = RL__SNAPSHOTS;
+
+    for (unsigned left = leased(grant); left != 0; left &= left - 1)
+        count--;
+    return count;
+}
+
+/* Each pool costs a level that is known. */
+static void keep_slots(struct rl__grant *grant, const struct rl__taken *taken)
+{
+    size_t place = RL__SNAPSHOTS;
+
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+        if ((leased(grant) >> s & 1) != 0)
+            memcpy(&grant->snapshot[--place], &taken->slot[s], sizeof taken->slot[s]);
+}
+_Static_assert(RL__LANE_SCOPES < RL__SNAPSHOTS, "each scope may have a pool");
+
 void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__who *who,
                       const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
 {
@@ -78,6 +104,8 @@ void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl_
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
         grant.tenant[k] = (taken->tenants >> k & 1) != 0 ? who->hash[k] : 0;
     take_snapshots(&grant, taken, now);
+    if (leased(&grant) != 0)
+        keep_slots(&grant, taken);
     permit->granted_at = now;
     permit->retry_at = RL_NEVER;
     permit->reserved_tokens = cost->amount[RL_TOKENS];
@@ -201,14 +229,54 @@ static int settle_entries(const struct rl__grant *grant, const struct rl__cost *
     return gave;
 }
 
+/* ---- slots ---- */
+
+/* The entry of that scope that gave it. */
+static struct rl__entry *lender_of(const struct rl__grant *grant, size_t s)
+{
+    uint64_t generation = generation_of(grant);
+
+    for (size_t i = 0; i < grant->count[s]; i++) {
+        struct rl__entry *entry = grant->lane->scope[s]->entry[i];
+
+        if (entry->leases != NULL && took_from(entry, generation))
+            return entry;
+    }
+    return NULL;
+}
+
+/* Whose lease had ended gets the unit once more, for the settling to give back: so that is as if it
+ * did nothing. */
+static void end_slots(const struct rl__grant *grant, enum rl__adaptive_outcome outcome, rl_time at,
+                      rl_time now)
+{
+    size_t place = RL__SNAPSHOTS;
+
+    for (size_t s = 0; s < RL__LANE_SCOPES; s++) {
+        struct rl__entry *entry, *keeper;
+        uint64_t id;
+
+        if ((leased(grant) >> s & 1) == 0)
+            continue;
+        memcpy(&id, &grant->snapshot[--place], sizeof id);
+        if ((entry = lender_of(grant, s)) == NULL || rl__lease_end(entry, id, outcome, now))
+            continue;
+        keeper = keeper_of(entry);
+        if (at >= rl__load(&keeper->reset_at))
+            rl_limiter_charge(&keeper->limiter, 1, now);
+    }
+}
+
 int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
-                     const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
-                     rl_time now)
+                     const struct rl__cost *reserved, const struct rl__cost *used,
+                     enum rl__adaptive_outcome outcome, rl_time at, rl_time now)
 {
     int gave = rl__load(&grant->lane->probe_window) != RL_NEVER;
     struct rl__visit visit;
 
     visit = rl__lane_enter(grant->lane);
+    if (leased(grant) != 0)
+        end_slots(grant, outcome, at, now);
     gave |= settle_entries(grant, reserved, used, at, now);
     rl__lane_leave(&visit);
     return settle_tenants(grant, tenants, reserved, used, at, now) | gave;
@@ -216,10 +284,10 @@ int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
 
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry)
 {
-    size_t index = 0;
+    size_t index = 0, known = snapshots_of(grant);
 
     for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
-        for (size_t i = 0; i < grant->count[s] && index < RL__SNAPSHOTS; i++, index++)
+        for (size_t i = 0; i < grant->count[s] && index < known; i++, index++)
             if (grant->lane->scope[s]->entry[i] == entry)
                 return grant->snapshot[index] == RL__NO_SNAPSHOT
                            ? RL__NO_SNAPSHOT

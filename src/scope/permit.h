@@ -3,7 +3,7 @@
 #ifndef LLMRL_SRC_PERMIT_H
 #define LLMRL_SRC_PERMIT_H
 
-#include "scope/admit.h"
+#include "scope/lease.h"
 
 #define RL__SNAPSHOTS   5
 #define RL__NO_SNAPSHOT INT64_MIN
@@ -16,12 +16,12 @@ struct rl__grant {
     uint64_t money;
     uint16_t calibration;           /* the ratio and the share of struct rl__cost */
     uint8_t count[RL__LANE_SCOPES]; /* as in struct rl__taken */
-    uint8_t tenants;
+    uint8_t tenants;                /* likewise */
     uint8_t images;
     uint64_t tenant[RL__TENANT_KINDS]; /* hashes; 0: none */
     /* The level of each limiter right after the grant, less the corrections made until then: what a
      * report on this request's arrival has to be compared with. The innermost scope's first, then
-     * the provider's, as far as there is room. */
+     * the provider's, as far as there is room. From the last one back: the slots of pools. */
     int64_t snapshot[RL__SNAPSHOTS];
 };
 
@@ -42,10 +42,11 @@ void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl_
 /* Takes the grant out of the permit: from here on the permit has ended. 0: it had ended before. */
 int rl__permit_take(rl_permit *permit, struct rl__grant *grant, struct rl__cost *cost);
 /* Books the difference between what was reserved at `at` and what was used, in every limiter that
- * was charged; `tenants` as in struct rl__who. 1: something came back that others may wait for. */
+ * was charged; `tenants` as in struct rl__who. Pools learn the `outcome`. 1: something came back
+ * that others may wait for. */
 int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
-                     const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
-                     rl_time now);
+                     const struct rl__cost *reserved, const struct rl__cost *used,
+                     enum rl__adaptive_outcome outcome, rl_time at, rl_time now);
 /* The level that our own books show for that entry at the time of the grant, corrections made since
  * then included. RL__NO_SNAPSHOT: the entry is younger than the grant. */
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry);

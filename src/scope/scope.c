@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/rl_assert.h"
+#include "scope/lease.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ void rl__entry_free(struct rl__env *env, struct rl__entry *entry)
         return;
     rl__free(env, entry->words);
     rl__free(env, entry->zone);
+    rl__leases_free(entry->leases);
     rl__free(env, entry);
 }
 
@@ -30,6 +32,7 @@ void rl__scope_deinit(struct rl__scope *scope)
     for (size_t i = 0; i < rl__scope_count(scope); i++)
         rl__entry_free(scope->env, scope->entry[i]);
     scope->entry_count = 0;
+    scope->pool = NULL;
 }
 
 /* A small state lies in the limiter, a large one beside it. */

@@ -38,6 +38,8 @@ static inline int rl__rank_before(const struct rl__rank *a, const struct rl__ran
     return a->word[0] != b->word[0] ? a->word[0] < b->word[0] : a->word[1] < b->word[1];
 }
 
+struct rl__leases;
+
 /* One limit at work in a scope, with what was learned about it. */
 struct rl__entry {
     struct rl__rule rule;
@@ -56,6 +58,7 @@ struct rl__entry {
     uint64_t shadowed; /* requests that a limit in shadow mode would have held back; atomic */
     uint64_t *words;   /* owned: a state that is larger than a limiter; else NULL */
     char *zone;        /* owned copy of limit.zone; NULL: none */
+    struct rl__leases *leases; /* owned: of a concurrency limit that is, or was, a pool; or NULL */
     rl_limiter limiter;
     rl_limit limit; /* in force; learning lock */
     /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.
@@ -96,7 +99,8 @@ struct rl__scope {
     struct rl__env *env; /* of the registry */
     uint64_t entry_count;
     struct rl__entry *entry[RL__SCOPE_ENTRIES]; /* owned */
-    uint64_t closed_until;                      /* the gate; 0: open. Only ever raised */
+    struct rl__entry *pool;  /* the one whose units are leases; NULL: none. Changes as limits do */
+    uint64_t closed_until;   /* the gate; 0: open. Only ever raised */
     struct rl__heap waiters; /* of a provider: all who wait, who is dropped first. Queue lock */
 };
 
@@ -153,7 +157,8 @@ struct rl__who {
 #define RL__TRAFFIC_SLOTS 16
 struct rl__traffic {
     uint64_t revision; /* of all limits: odd while they are being changed; atomic */
-    uint64_t unused[7];
+    uint64_t pools;    /* 1: some scope has a pool, or had one; atomic */
+    uint64_t unused[6];
     struct {
         uint64_t inside; /* atomic */
         uint64_t unused[7];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules of the window, one by one. What they come to together: prop_adaptive. */
-#include "flow/adaptive.h"
+#include "scope/adaptive.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -263,7 +263,7 @@ static void settling_books_the_difference(void **state)
     assert_int_equal(left_in(tokens), 600);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_memory_equal(&reserved, &cost, sizeof cost);
-    (void)rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &used, RL__ADAPTIVE_NEUTRAL, NOW, NOW);
     assert_int_equal(left_in(tokens), 850);
     assert_int_equal(rl__lane_in_flight(lane), 0);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 0);
@@ -271,7 +271,7 @@ static void settling_books_the_difference(void **state)
     assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken, &refusal), RL_OK);
     rl__permit_start(&permit, lane, &nobody, &cost, &taken, NOW);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
-    (void)rl__grant_settle(&grant, NULL, &reserved, &used, NOW, NOW);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &used, RL__ADAPTIVE_NEUTRAL, NOW, NOW);
     assert_int_equal(left_in(tokens), -1150);
 }
 
@@ -292,7 +292,7 @@ static void a_younger_limiter_owes_nothing_to_an_older_permit(void **state)
     rl_limiter_set_level(&young->limiter, 0, NOW);
     assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
     assert_int_equal(rl__grant_level(&grant, young), RL__NO_SNAPSHOT);
-    (void)rl__grant_settle(&grant, NULL, &reserved, &nothing, NOW, NOW);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &nothing, RL__ADAPTIVE_NEUTRAL, NOW, NOW);
     assert_int_equal(left_in(young), 0);
 }
 

@@ -54,6 +54,8 @@ void rl__slots_renew(struct rl__slots *slots, struct rl__slot *slot, rl_duration
                      rl_time now);
 /* All of one owner's, as when it is known to be dead. Returns how many. */
 uint64_t rl__slots_give_back_all(struct rl__slots *slots, uint64_t owner);
+/* The first whose lease has ended by `now`; NULL: none has. */
+struct rl__slot *rl__slots_first_ended(struct rl__slots *slots, rl_time now);
 /* Returns how many came back. */
 uint64_t rl__slots_expire(struct rl__slots *slots, rl_time now);
 /* RL_NEVER: none will expire. */

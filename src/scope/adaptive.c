@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns the window of a server that announces no limit. See adaptive.h. */
-#include "flow/adaptive.h"
+#include "scope/adaptive.h"
 
 #include "base/arith.h"
 

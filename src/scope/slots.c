@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns who holds which slot. See slots.h. */
-#include "flow/slots.h"
+#include "scope/slots.h"
 
 #include "base/arith.h"
 
@@ -153,12 +153,20 @@ uint64_t rl__slots_give_back_all(struct rl__slots *slots, uint64_t owner)
     return count;
 }
 
+struct rl__slot *rl__slots_first_ended(struct rl__slots *slots, rl_time now)
+{
+    rl_time end = rl__slots_next_expiry(slots);
+
+    return end != RL_NEVER && end <= now ? at(slots, slots->first) : NULL;
+}
+
 uint64_t rl__slots_expire(struct rl__slots *slots, rl_time now)
 {
+    struct rl__slot *slot;
     uint64_t count = 0;
 
-    while (rl__slots_next_expiry(slots) != RL_NEVER && rl__slots_next_expiry(slots) <= now) {
-        rl__slots_give_back(slots, at(slots, slots->first));
+    while ((slot = rl__slots_first_ended(slots, now)) != NULL) {
+        rl__slots_give_back(slots, slot);
         count++;
     }
     slots->expired += count;
