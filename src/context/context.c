@@ -197,6 +197,7 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
     own.output_tokens = rl__load(&rl->count.output_tokens);
     own.ignored = rl__load(&rl->count.ignored);
     own.limits_learned = rl__load(&rl->count.learned);
+    own.leases_ended = rl__load(&rl->registry.traffic.leases_ended);
     own.retries_over_budget = rl__load(&rl->count.over_budget);
     own.size = stats->size;
     memcpy(stats, &own, rl__min(stats->size, sizeof own));

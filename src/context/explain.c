@@ -21,6 +21,11 @@ static void add_limit(struct rl__text *text, const struct rl__refused *refused)
     const char *dimension = rl_dimension_name((rl_dimension)refused->dimension);
     const char *period = period_name(refused->period);
 
+    if (refused->dimension == RL_CONCURRENCY) {
+        rl__text_add(text, "%llu request%s at once", (unsigned long long)refused->amount,
+                     refused->amount == 1 ? "" : "s");
+        return;
+    }
     rl__text_add(text, "%llu %s per ", (unsigned long long)refused->amount, dimension);
     if (period != NULL)
         rl__text_add(text, "%s", period);

@@ -475,6 +475,15 @@ static void wait_until_empty(const struct rl__traffic *traffic)
             rl__relax(&turn);
 }
 
+/* Who has a pool now need not feel his way any more. */
+static void end_probing(struct rl__registry *registry)
+{
+    for (struct rl__lane_node *n = registry->lanes; n != NULL; n = n->next)
+        for (size_t s = 0; s < RL__LANE_SCOPES; s++)
+            if (n->lane.scope[s] != NULL && n->lane.scope[s]->pool != NULL)
+                rl__store(&n->lane.probe_window, RL_NEVER);
+}
+
 static void apply(struct reload *r)
 {
     struct rl__registry *registry = &r->rl->registry;
@@ -485,6 +494,7 @@ static void apply(struct reload *r)
     r->generation = rl__generation_of(rl__load(&registry->traffic.revision) + 1);
     for (struct change *c = r->changes; c != NULL; c = c->next)
         apply_one(r, c);
+    end_probing(registry);
     publish(r);
     for (struct leaving *l = r->leaving; l != NULL; l = l->next)
         rl__registry_retire(registry, l->node);

@@ -102,33 +102,47 @@ static void plan_next(struct rl__leases *leases)
     rl__store(&leases->next, rl__slots_next_expiry(leases->locked.slots));
 }
 
-/* The units of those that have ended. A reset of the limit has them already, if they are older. */
-static uint64_t collect(struct rl__entry *entry, rl_time now)
+struct reclaimed {
+    uint64_t slots;
+    uint64_t units; /* of theirs: a reset of the limit has those that are older */
+};
+
+/* Under the lock. */
+static struct reclaimed collect(struct rl__entry *entry, rl_time now)
 {
     struct rl__slots *slots = entry->leases->locked.slots;
+    struct reclaimed got = { 0, 0 };
     struct rl__slot *slot;
-    uint64_t units = 0;
 
     while ((slot = rl__slots_first_ended(slots, now)) != NULL) {
-        units += slot->taken_at >= rl__load(&entry->reset_at);
+        got.units += slot->taken_at >= rl__load(&entry->reset_at);
         rl__slots_give_back(slots, slot);
-        slots->expired++;
+        got.slots++;
     }
-    return units;
+    return got;
 }
 
-static void reclaim(struct rl__entry *entry, rl_time now)
+static void hand_back(const struct rl__lane *lane, struct rl__entry *entry, struct reclaimed got,
+                      rl_time now)
+{
+    if (got.slots == 0)
+        return;
+    rl_limiter_give_back(&entry->limiter, got.units, now);
+    rl__fetch_add(&lane->traffic->leases_ended, got.slots);
+}
+
+static void reclaim(const struct rl__lane *lane, struct rl__entry *entry, rl_time now)
 {
     struct rl__leases *leases = entry->leases;
-    uint64_t units;
+    struct reclaimed got;
 
     if (rl__load(&leases->next) > now)
         return;
     rl__lock(&leases->lock);
-    units = collect(entry, now);
+    got = collect(entry, now);
     plan_next(leases);
     rl__unlock(&leases->lock);
-    rl_limiter_give_back(&entry->limiter, units, now);
+    hand_back(lane, entry, got, now);
 }
 
 void rl__lane_reclaim(const struct rl__lane *lane, rl_time now)
@@ -137,24 +151,24 @@ void rl__lane_reclaim(const struct rl__lane *lane, rl_time now)
         struct rl__entry *entry = pool_of(lane, s);
 
         if (entry != NULL)
-            reclaim(entry, now);
+            reclaim(lane, entry, now);
     }
 }
 
-/* What ends just now must not go with it unseen: rl__slots_take() would take it back. */
-static rl_status lease(struct rl__entry *entry, uint64_t owner, rl_time now, uint64_t *id)
+/* What has ended since is collected first: rl__slots_take() would take it back unseen. */
+static rl_status lease(const struct rl__lane *lane, struct rl__entry *entry, uint64_t owner,
+                       rl_time now, uint64_t *id)
 {
     struct rl__leases *leases = entry->leases;
-    uint64_t units;
+    struct reclaimed got;
     rl_status st;
 
     rl__lock(&leases->lock);
-    units = collect(entry, now);
+    got = collect(entry, now);
     st = rl__slots_take(leases->locked.slots, owner, leases->rule.lease, now, id);
     plan_next(leases);
     rl__unlock(&leases->lock);
-    if (units > 0)
-        rl_limiter_give_back(&entry->limiter, units, now);
+    hand_back(lane, entry, got, now);
     return st;
 }
 
@@ -164,7 +178,7 @@ void rl__lane_lease(const struct rl__lane *lane, uint64_t owner, rl_time now,
     for (size_t s = 0; s < RL__LANE_SCOPES; s++) {
         struct rl__entry *entry = pool_of(lane, s);
 
-        if (entry != NULL && lease(entry, owner, now, &taken->slot[s]) == RL_OK)
+        if (entry != NULL && lease(lane, entry, owner, now, &taken->slot[s]) == RL_OK)
             taken->tenants |= (uint8_t)(1u << (RL__LEASED_AT + s));
     }
 }

@@ -156,9 +156,10 @@ struct rl__who {
  * so that threads do not meet there. */
 #define RL__TRAFFIC_SLOTS 16
 struct rl__traffic {
-    uint64_t revision; /* of all limits: odd while they are being changed; atomic */
-    uint64_t pools;    /* 1: some scope has a pool, or had one; atomic */
-    uint64_t unused[6];
+    uint64_t revision;     /* of all limits: odd while they are being changed; atomic */
+    uint64_t pools;        /* 1: some scope has a pool, or had one; atomic */
+    uint64_t leases_ended; /* and their slots taken back, ever; atomic */
+    uint64_t unused[5];
     struct {
         uint64_t inside; /* atomic */
         uint64_t unused[7];

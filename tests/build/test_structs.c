@@ -111,7 +111,7 @@ NO_PADDING(rl_attempt, OF(rl_attempt, size) + OF(rl_attempt, status) + OF(rl_att
                            OF(rl_attempt, timeout_ms) + OF(rl_attempt, retry_at) +
                            OF(rl_attempt, verdict) + OF(rl_attempt, permit) +
                            OF(rl_attempt, private_));
-NO_PADDING(rl_stats, sizeof(size_t) + 13 * sizeof(uint64_t));
+NO_PADDING(rl_stats, sizeof(size_t) + 14 * sizeof(uint64_t));
 NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dimension) +
                                 OF(rl_limit_status, source) + OF(rl_limit_status, period) +
                                 OF(rl_limit_status, level) + OF(rl_limit_status, closed_until) +

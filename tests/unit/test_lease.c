@@ -117,6 +117,7 @@ static void so_many_go_at_once(void **state)
 static void a_dead_holders_slot_is_the_next_ones_who_asks(void **state)
 {
     rl_context *rl = open_with(POOL("\"slots\": 1, \"lease_ms\": 5000"));
+    rl_stats stats = { .size = sizeof stats };
     rl_permit dead, permit, more;
 
     (void)state;
@@ -131,6 +132,8 @@ static void a_dead_holders_slot_is_the_next_ones_who_asks(void **state)
     assert_int_equal(try(rl, "m", &more), RL_WAIT);
     assert_int_equal(rl_cancel(rl, &permit), RL_OK);
     assert_int_equal(left_in(rl, "p", NULL, NULL), 1);
+    assert_int_equal(rl_stats_get(rl, &stats), RL_OK);
+    assert_int_equal(stats.leases_ended, 1);
     rl_close(rl);
 }
 
@@ -402,10 +405,41 @@ static void cancelling_teaches_nothing(void **state)
 /* Nothing is known of the server but its pool: that alone holds back. */
 static void a_pool_takes_the_place_of_probing(void **state)
 {
-    rl_context *rl = open_with("{\"providers\": {\"p\": {\"pool\": {\"slots\": 50}}}}");
+    static const char json[] = "{\"providers\": {\"p\": {\"pool\": {\"slots\": 50}}}}";
+    rl_context *rl = open_with(json);
 
     (void)state;
     assert_int_equal(one_wave(rl, 200, 0), 50);
+    rl_close(rl);
+    rl = open_with("{}");
+    assert_true(one_wave(rl, 400, 0) < 50);
+    assert_int_equal(rl_config_reload(rl, NULL, json, NULL, 0), RL_OK);
+    assert_int_equal(one_wave(rl, 200, 0), 50);
+    rl_close(rl);
+}
+
+static void who_is_refused_hears_of_the_pool(void **state)
+{
+    rl_context *rl = open_with(POOL("\"slots\": 1, \"lease_ms\": 5000"));
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+    rl_request request = ask("m");
+    rl_limit_status limit[4];
+    rl_permit held;
+    char text[200];
+    size_t count = 4;
+
+    (void)state;
+    request.max_wait_ms = 1000;
+    assert_int_equal(try(rl, "m", &held), RL_OK);
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 0);
+    assert_int_equal(attempt.status, RL_E_TIMEOUT);
+    (void)rl_explain(&attempt, text, sizeof text);
+    if (strstr(text, "p: 1 request at once; ") != text)
+        fail_msg("%s", text);
+    assert_int_equal(rl_limits_of(rl, &request, limit, &count), RL_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(limit[0].scope, "p");
+    assert_int_equal(limit[0].level.remaining, 0);
     rl_close(rl);
 }
 
@@ -724,6 +758,7 @@ int main(void)
         cmocka_unit_test(refusals_and_timeouts_cut_it_and_nothing_else_does),
         cmocka_unit_test(cancelling_teaches_nothing),
         cmocka_unit_test(a_pool_takes_the_place_of_probing),
+        cmocka_unit_test(who_is_refused_hears_of_the_pool),
         cmocka_unit_test(a_reload_takes_nobodys_slot),
         cmocka_unit_test(a_pool_may_come_and_go),
         cmocka_unit_test(what_was_learned_stays_within_new_bounds),
