@@ -742,6 +742,55 @@ static void never_more_threads_than_slots(void **state)
     rl_close(room.rl);
 }
 
+/* Three kinds of holders: one that ends at once, one that ends when its lease may have, and one
+ * that never does. */
+static void *hold_and_forget(void *user)
+{
+    rl_permit late;
+    int is_late = 0;
+
+    for (int i = 0; i < 4 * ROUNDS; i++) {
+        rl_permit permit;
+
+        vclock_advance(&memory.clock, RL_MILLISECOND);
+        if (try(room.rl, user, &permit) != RL_OK)
+            continue;
+        if (i % 3 == 0) {
+            assert_int_equal(rl_cancel(room.rl, &permit), RL_OK);
+        } else if (i % 3 == 1) {
+            if (is_late)
+                assert_int_equal(rl_cancel(room.rl, &late), RL_OK);
+            memcpy(&late, &permit, sizeof late); /* the only one from here on */
+            is_late = 1;
+        }
+    }
+    if (is_late)
+        assert_int_equal(rl_cancel(room.rl, &late), RL_OK);
+    return NULL;
+}
+
+static void each_unit_comes_back_once_whoever_is_faster(void **state)
+{
+    static char model[THREADS][2] = { "m", "n", "m", "o" };
+    rl_stats stats = { .size = sizeof stats };
+    pthread_t thread[THREADS];
+    rl_permit permit;
+
+    (void)state;
+    memset(&room, 0, sizeof room);
+    room.rl = open_with(POOL("\"slots\": 3, \"lease_ms\": 7"));
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, hold_and_forget, model[i]), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    vclock_advance(&memory.clock, RL_SECOND);
+    assert_int_equal(try(room.rl, "m", &permit), RL_OK);
+    assert_int_equal(left_in(room.rl, "p", NULL, NULL), 2);
+    assert_int_equal(rl_stats_get(room.rl, &stats), RL_OK);
+    assert_true(stats.leases_ended > 0);
+    rl_close(room.rl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -767,6 +816,7 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(a_slot_in_the_permit_costs_a_level),
         cmocka_unit_test(never_more_threads_than_slots),
+        cmocka_unit_test(each_unit_comes_back_once_whoever_is_faster),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
