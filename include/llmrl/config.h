@@ -89,8 +89,8 @@
  *                  reported late, it gives back no slot. Default: none, it is held until it ends
  *
  * A slot is taken last, when all limits agree. Who waits for one goes when it is given back, or
- * when the first lease ends. A reload takes nobody's slot: where more are held than there may be,
- * nobody gets one until enough have come back.
+ * when the first lease ends, which a refused permit's retry_at tells. A reload takes nobody's slot:
+ * where more are held than there may be, nobody gets one until enough have come back.
  *
  * A model's "name" may be a pattern, with '*' for any characters: all models that it matches share
  * its limits. The exact name goes before patterns, then the one with the most characters that are

@@ -358,6 +358,73 @@ static void the_number_grows_while_it_is_used_and_nothing_is_slower(void **state
     rl_close(rl);
 }
 
+#define PLACES 8
+
+/* A server that works on so many at once, each for 0.8 to 1.2 s, and lets the others queue. */
+static struct {
+    rl_time free_at[PLACES];
+    struct {
+        rl_permit permit;
+        rl_time done_at;
+    } call[300];
+    size_t count;
+} server;
+
+static void send_all(rl_context *rl)
+{
+    while (server.count < 300 && try(rl, "m", &server.call[server.count].permit) == RL_OK) {
+        rl_time *place = &server.free_at[0], now = memory.clock.now;
+
+        for (size_t i = 1; i < PLACES; i++)
+            place = server.free_at[i] < *place ? &server.free_at[i] : place;
+        *place = (*place > now ? *place : now) + 800 * RL_MILLISECOND +
+                 vclock_random(&memory.clock) % (400 * RL_MILLISECOND);
+        server.call[server.count++].done_at = *place;
+    }
+}
+
+/* Returns how long it took. */
+static rl_duration next_answer(rl_context *rl)
+{
+    size_t first = 0;
+    rl_duration took;
+
+    for (size_t i = 1; i < server.count; i++)
+        first = server.call[i].done_at < server.call[first].done_at ? i : first;
+    memory.clock.now = server.call[first].done_at;
+    took = memory.clock.now - server.call[first].permit.granted_at;
+    answer(rl, &server.call[first].permit, 200, 0);
+    memcpy(&server.call[first], &server.call[--server.count], sizeof server.call[0]);
+    return took;
+}
+
+/* Nobody says how many there are. */
+static void it_finds_what_the_server_takes(void **state)
+{
+    rl_context *rl = open_with(POOL("\"kind\": \"adaptive\", \"lease_ms\": 60000"));
+    rl_duration latency = 0;
+    rl_time since;
+
+    (void)state;
+    memset(&server, 0, sizeof server);
+    for (int i = 0; i < 3000; i++) {
+        send_all(rl);
+        (void)next_answer(rl);
+    }
+    since = memory.clock.now;
+    for (int i = 0; i < 8000; i++) {
+        send_all(rl);
+        latency += next_answer(rl) / 8000;
+    }
+    assert_true(memory.clock.now - since <= 8000 * RL_SECOND / PLACES * 100 / 93); /* 93 % busy */
+    assert_true(latency < 2 * RL_SECOND);
+    print_message("%u ms each, %u s for %u s of work\n", (unsigned)(latency / RL_MILLISECOND),
+                  (unsigned)((memory.clock.now - since) / RL_SECOND), 8000 / PLACES);
+    while (server.count > 0)
+        (void)next_answer(rl);
+    rl_close(rl);
+}
+
 static void refusals_and_timeouts_cut_it_and_nothing_else_does(void **state)
 {
     static const struct {
@@ -804,6 +871,7 @@ int main(void)
         cmocka_unit_test(a_reset_frees_slots_once),
         cmocka_unit_test(a_permit_that_is_forgotten_is_named),
         cmocka_unit_test(the_number_grows_while_it_is_used_and_nothing_is_slower),
+        cmocka_unit_test(it_finds_what_the_server_takes),
         cmocka_unit_test(refusals_and_timeouts_cut_it_and_nothing_else_does),
         cmocka_unit_test(cancelling_teaches_nothing),
         cmocka_unit_test(a_pool_takes_the_place_of_probing),
