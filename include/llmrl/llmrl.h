@@ -152,6 +152,14 @@ typedef struct rl_ticket {
     uint64_t private_[2];
 } rl_ticket;
 
+/** How far a request may go from what it names. Whoever allows anything sends each attempt as
+ * rl_attempt.route says. */
+typedef enum rl_fallback {
+    RL_FALLBACK_OFF = 0, /* the named provider and model; its "keys" are not looked at */
+    RL_FALLBACK_ON = 1,  /* any key of the provider, and what "fallback" names behind it */
+    RL_FALLBACK_KEYS = 2 /* any key of the provider, but the named model alone */
+} rl_fallback;
+
 /** What asks to leave. */
 typedef struct rl_request {
     size_t size;                /* set by RL_REQUEST_INIT */
@@ -184,6 +192,12 @@ typedef struct rl_request {
     const char
         *fair_key;     /* with whom it shares its share, 1 ... 512 bytes; NULL: with its user's */
     rl_ticket *ticket; /* NULL, or by which another thread may cancel the waiting */
+
+    /* By which routes an attempt of it may leave; see rl_attempt.route. Other calls than those of
+     * attempts, and requests with a `scope`, know the named provider and model alone. */
+    uint64_t allow_fallback; /* an rl_fallback; 0: only as named */
+    const char *affinity;    /* whose conversation it is, 1 ... 512 bytes: it keeps its key, and the
+                                provider's prompt cache, where that can start soon; NULL: nobody's */
 } rl_request;
 
 static inline rl_request rl_request_init_(void)
@@ -319,6 +333,31 @@ RL_API rl_status rl_cancel(rl_context *rl, rl_permit *permit);
 RL_API uint64_t rl_estimate_tokens(const rl_context *rl, const char *model, const char *text,
                                    size_t length);
 
+/** Why a route was chosen. "Soon" is within "stay_within_ms" of the configuration's "fallback". */
+typedef enum rl_route_reason {
+    RL_ROUTE_ASKED = 0, /* the request names it, and there is no other */
+    RL_ROUTE_FIRST,     /* the first of its chain: it can start soon */
+    RL_ROUTE_WEIGHT,    /* of several keys that can start at once, by their weights */
+    RL_ROUTE_AFFINITY,  /* the conversation is at home there, and it can start soon */
+    RL_ROUTE_EARLIEST,  /* the first of the chain could not start soon: this one starts earliest */
+    RL_ROUTE_NEXT,      /* others failed, and it was not tried since */
+    RL_ROUTE_AGAIN      /* all others failed, or would start later: a further round begins */
+} rl_route_reason;
+
+/** "first", "weight", ...; static, never NULL. */
+RL_API const char *rl_route_reason_name(uint64_t reason);
+
+/** The way an attempt takes. The strings are the context's, good until rl_close(). */
+typedef struct rl_route {
+    const char *provider;    /* as in the request, or in the configuration's "fallback" */
+    const char *model;       /* ""; none was named */
+    const char *key;         /* which of the provider's "keys"; NULL: it has none, or none was
+                              * chosen */
+    const char *base_url;    /* as configured, of the key or of its provider; NULL: not said */
+    const char *api_key_env; /* where the program finds the key itself; NULL: not said */
+    uint64_t reason;         /* an rl_route_reason */
+} rl_route;
+
 /**
  * One request's whole way: admission, back-off, retries. In the usual loop:
  *
@@ -339,7 +378,8 @@ typedef struct rl_attempt {
         retry_at; /* the earliest useful time, when it failed and that is known; else RL_NEVER */
     rl_verdict verdict; /* of the last answer */
     rl_permit permit;   /* of the attempt under way */
-    uint64_t private_[16];
+    rl_route route;     /* by which it leaves, or left the last time; all zero before */
+    uint64_t private_[24];
 } rl_attempt;
 
 static inline rl_attempt rl_attempt_init_(void)
@@ -402,6 +442,7 @@ typedef struct rl_stats {
     uint64_t limits_learned;              /* limits found or changed by answers */
     uint64_t retries_over_budget;         /* not made, as retry.budget was used up */
     uint64_t leases_ended; /* slots of pools taken back, as their permits were held for too long */
+    uint64_t fallbacks; /* attempts that left for another provider or model than was asked for */
 } rl_stats;
 
 /** Threads: any. */

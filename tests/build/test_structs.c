@@ -74,7 +74,8 @@ NO_PADDING(rl_request,
                OF(rl_request, max_wait_ms) + OF(rl_request, deadline_ms) + OF(rl_request, user) +
                OF(rl_request, organisation) + OF(rl_request, api_key) + OF(rl_request, user_tier) +
                OF(rl_request, images) + OF(rl_request, nano_dollars) + OF(rl_request, scope) +
-               OF(rl_request, priority) + OF(rl_request, fair_key) + OF(rl_request, ticket));
+               OF(rl_request, priority) + OF(rl_request, fair_key) + OF(rl_request, ticket) +
+               OF(rl_request, allow_fallback) + OF(rl_request, affinity));
 NO_PADDING(rl_response, OF(rl_response, size) + OF(rl_response, status) + OF(rl_response, headers) +
                             OF(rl_response, header_count) + OF(rl_response, body) +
                             OF(rl_response, body_length) + OF(rl_response, failure));
@@ -110,8 +111,9 @@ NO_PADDING(rl_verdict, OF(rl_verdict, action) + OF(rl_verdict, outcome) + OF(rl_
 NO_PADDING(rl_attempt, OF(rl_attempt, size) + OF(rl_attempt, status) + OF(rl_attempt, number) +
                            OF(rl_attempt, timeout_ms) + OF(rl_attempt, retry_at) +
                            OF(rl_attempt, verdict) + OF(rl_attempt, permit) +
-                           OF(rl_attempt, private_));
-NO_PADDING(rl_stats, sizeof(size_t) + 14 * sizeof(uint64_t));
+                           OF(rl_attempt, route) + OF(rl_attempt, private_));
+NO_PADDING(rl_route, 5 * sizeof(char *) + sizeof(uint64_t));
+NO_PADDING(rl_stats, sizeof(size_t) + 15 * sizeof(uint64_t));
 NO_PADDING(rl_limit_status, OF(rl_limit_status, scope) + OF(rl_limit_status, dimension) +
                                 OF(rl_limit_status, source) + OF(rl_limit_status, period) +
                                 OF(rl_limit_status, level) + OF(rl_limit_status, closed_until) +
