@@ -33,7 +33,9 @@
  *       "circuit_breaker": { "enabled": true, "failure_rate": 0.5, "minimum_calls": 10,
  *                            "window_s": 60, "slow_call_ms": 60000, "slow_rate": 0.5,
  *                            "open_ms": 30000, "open_max_ms": 240000, "half_open_probes": 1,
- *                            "probe_lease_ms": 60000 }
+ *                            "probe_lease_ms": 60000 },
+ *       "fallback": { "openai/gpt-4o": ["anthropic/claude-sonnet-4", "openai/gpt-4o-mini"],
+ *                     "stay_within_ms": 1000 }
  *     }
  *
  * Limits, wherever they stand. Shorthands: "requests", "tokens", "input_tokens", "output_tokens",
@@ -132,6 +134,30 @@
  * Half-open, those for whom there is no probe look again every 100 ms. A
  * reload gives breakers to providers that have not been used yet; the others keep theirs.
  *
+ * "fallback" names what a request may leave by when what it asks for fails or cannot start soon, if
+ * its allow_fallback says so: "provider/model" (the provider's name ends at the first slash), at
+ * most 16 in a row. As a list it is one chain, each of which falls back on those behind it:
+ *
+ *     "fallback": ["openai/gpt-4", "anthropic/claude-3-opus", "openai/gpt-3.5-turbo"]
+ *
+ * An attempt leaves by the first route that can start within "stay_within_ms" (default: 1000; 0: at
+ * once), if that is the first of its chain; else by whichever starts earliest. Each is tried once,
+ * then the round begins again, after the back-off. What has recovered is used again by itself: each
+ * attempt asks anew. Where little is known of a route yet, and few may be in flight, it counts as
+ * starting within that time.
+ *
+ * A provider's "keys" are several keys, organisations or deployments of it:
+ *
+ *     "openai": { "tokens_per_minute": 60000, "keys": [
+ *         { "name": "eu", "weight": 3, "api_key_env": "EU_KEY", "base_url": "https://eu.example" },
+ *         { "name": "us", "tokens_per_minute": 10000 } ] }
+ *
+ * Each has all that its provider has, but for what it says itself, and limits, gate, circuit
+ * breaker and what answers teach for itself. Attempts choose among those that can start at once by
+ * "weight" (default: 1); keys never hold a secret. All calls know a key as a provider, "openai#eu";
+ * "openai" is none of them. A provider has 32 keys at most, a chain with all of its keys 32 routes.
+ * A reload changes chains and weights for attempts yet to come, and their rounds begin again.
+ *
  * An unknown or duplicate key, a wrong type, a number out of range or a contradiction is
  * RL_E_CONFIG, with the place ("providers.openai.models[0].tokens_per_minute") and, where one is
  * near, the key that was probably meant.
@@ -184,8 +210,8 @@ RL_API rl_status rl_config_reload(rl_context *rl, const char *path, const char *
  */
 RL_API rl_status rl_config_patch(rl_context *rl, const char *json, char *error, size_t error_size);
 
-/** What the configuration says of a provider's door; NULL where it says nothing. Borrowed until
- * rl_close(). */
+/** What the configuration says of a provider's door, or a key's ("openai#eu"); NULL where it says
+ * nothing. Borrowed until rl_close(). */
 RL_API const char *rl_config_base_url(const rl_context *rl, const char *provider);
 RL_API const char *rl_config_api_key_env(const rl_context *rl, const char *provider);
 

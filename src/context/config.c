@@ -7,9 +7,12 @@
 #include "context/config_flow.h"
 #include "context/config_json.h"
 #include "context/config_limit.h"
+#include "context/config_route.h"
 #include "context/config_table.h"
 #include "context/config_tenants.h"
+#include "flow/route.h"
 #include "provider/calibration.h"
+#include "scope/registry.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,6 +54,7 @@ static const struct rl__key model_keys[] = {
 struct provider_target {
     struct rl__limits_target limits;
     struct rl__provider_settings *provider;
+    const cJSON *keys; /* to be read last: they have what the provider has; NULL: none */
 };
 
 static int has_model(const struct rl__model_settings *models,
@@ -104,7 +108,11 @@ static rl_status read_models(struct rl__reader *reader, const cJSON *value, void
 static rl_status read_dialect(struct rl__reader *reader, const cJSON *value, void *target)
 {
     struct provider_target *into = target;
-    rl_status st = copy_name(into->limits.config, reader, value, &into->provider->dialect);
+    rl_status st;
+
+    rl__free(into->limits.config->env, into->provider->dialect); /* a key has its provider's */
+    into->provider->dialect = NULL;
+    st = copy_name(into->limits.config, reader, value, &into->provider->dialect);
 
     if (st == RL_OK && rl_dialect_find(into->provider->dialect) == NULL)
         return rl__reader_fail(reader, "there is no such dialect");
@@ -161,41 +169,32 @@ static rl_status read_respect(struct rl__reader *reader, const cJSON *value, voi
     return rl__read_flag(reader, value, &into->provider->respect_limits);
 }
 
-static const struct rl__key provider_keys[] = { { "circuit_breaker", read_provider_breaker },
-                                                { "dialect", read_dialect },
-                                                { "base_url", read_base_url },
-                                                { "api_key_env", read_api_key_env },
-                                                { "auto_detect", read_auto_detect },
-                                                { "respect_provider_limits", read_respect },
-                                                { "models", read_models },
-                                                { "pool", rl__read_pool },
-                                                { "tier", read_tier },
-                                                { "unknown", read_unknown },
-                                                RL__LIMIT_KEYS,
-                                                { NULL, NULL } };
-
-static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
-                               struct rl__config *config)
+static rl_status keep_keys(struct rl__reader *reader, const cJSON *value, void *target)
 {
-    struct rl__provider_settings *provider = rl__alloc_zeroed(config->env, 1, sizeof *provider);
-    struct provider_target target = { { config, NULL }, provider };
-    rl_status st;
-
-    if (provider == NULL)
-        return RL_E_NOMEM;
-    provider->auto_detect = 1;
-    provider->respect_limits = 1;
-    provider->next = config->providers;
-    config->providers = provider;
-    target.limits.limits = &provider->limits;
-    if ((provider->name = rl__copy_text(config->env, value->string, strlen(value->string))) == NULL)
-        return RL_E_NOMEM;
-    if (provider->name[0] == '\0' || strlen(provider->name) > 128)
-        return rl__reader_fail(reader, "a provider's name must have 1 to 128 bytes");
-    if ((st = rl__read_object(reader, value, provider_keys, &target)) != RL_OK)
-        return st;
-    return rl__config_tables(reader, config, provider);
+    if (!cJSON_IsArray(value))
+        return rl__reader_fail(reader, "must be an array");
+    ((struct provider_target *)target)->keys = value;
+    return RL_OK;
 }
+
+/* clang-format off */
+#define PROVIDER_KEYS                                                                              \
+    { "circuit_breaker", read_provider_breaker },                                                  \
+    { "dialect", read_dialect },                                                                   \
+    { "base_url", read_base_url },                                                                 \
+    { "api_key_env", read_api_key_env },                                                           \
+    { "auto_detect", read_auto_detect },                                                           \
+    { "respect_provider_limits", read_respect },                                                   \
+    { "models", read_models },                                                                     \
+    { "pool", rl__read_pool },                                                                     \
+    { "tier", read_tier },                                                                         \
+    { "unknown", read_unknown },                                                                   \
+    RL__LIMIT_KEYS
+/* clang-format on */
+
+static const struct rl__key provider_keys[] = { PROVIDER_KEYS,
+                                                { "keys", keep_keys },
+                                                { NULL, NULL } };
 
 static int is_repeated_name(const cJSON *object, const cJSON *member)
 {
@@ -203,6 +202,172 @@ static int is_repeated_name(const cJSON *object, const cJSON *member)
         if (strcmp(other->string, member->string) == 0)
             return 1;
     return 0;
+}
+
+/* `name` is not kept. */
+static rl_status add_provider(struct rl__reader *reader, struct rl__config *config,
+                              const char *name, struct rl__provider_settings **out)
+{
+    struct rl__provider_settings *provider = rl__alloc_zeroed(config->env, 1, sizeof *provider);
+    int is_known = rl__config_provider(config, name) != NULL;
+
+    if (provider == NULL)
+        return RL_E_NOMEM;
+    *out = provider;
+    provider->auto_detect = 1;
+    provider->respect_limits = 1;
+    if ((provider->name = rl__copy_text(config->env, name, strlen(name))) == NULL) {
+        rl__free(config->env, provider);
+        return RL_E_NOMEM;
+    }
+    provider->next = config->providers;
+    config->providers = provider;
+    if (name[0] == '\0' || strlen(name) > RL__PROVIDER_NAME_MAX)
+        return rl__reader_fail(reader, "a provider's name must have 1 to 128 bytes");
+    return is_known ? rl__reader_fail(reader, "there is a provider of this name already") : RL_OK;
+}
+
+/* ---- keys of a provider ---- */
+
+static rl_status read_key_name(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    const char *name;
+    rl_status st = rl__read_name(reader, value, &name);
+
+    (void)target; /* it has been given that name */
+    if (st == RL_OK && (strchr(name, RL__KEY_MARK) != NULL || strchr(name, '/') != NULL))
+        return rl__reader_fail(reader, "must not hold '#' or '/'");
+    return st;
+}
+
+static rl_status read_weight(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, RL__ROUTE_WEIGHT_MAX,
+                            &((struct provider_target *)target)->provider->weight);
+}
+
+static const struct rl__key key_keys[] = {
+    { "name", read_key_name }, { "weight", read_weight }, PROVIDER_KEYS, { NULL, NULL }
+};
+
+/* What the provider has, but for what the key itself says. NULL: out of memory. */
+static cJSON *overlay(const cJSON *provider, const cJSON *key)
+{
+    cJSON *both = cJSON_Duplicate(provider, 1);
+
+    if (both == NULL)
+        return NULL;
+    cJSON_DeleteItemFromObjectCaseSensitive(both, "keys");
+    for (const cJSON *member = key->child; member != NULL; member = member->next) {
+        cJSON *copy = cJSON_Duplicate(member, 1);
+
+        cJSON_DeleteItemFromObjectCaseSensitive(both, member->string);
+        if (copy == NULL || !cJSON_AddItemToObject(both, member->string, copy)) {
+            cJSON_Delete(copy);
+            cJSON_Delete(both);
+            return NULL;
+        }
+    }
+    return both;
+}
+
+static rl_status fail_repeated(struct rl__reader *reader, const cJSON *object)
+{
+    for (const cJSON *member = object->child; member != NULL; member = member->next)
+        if (is_repeated_name(object, member)) {
+            (void)rl__reader_enter(reader, member->string); /* nobody reads on */
+            return rl__reader_fail(reader, "this key is given twice");
+        }
+    return RL_OK;
+}
+
+/* Answers are read as its provider's. */
+static rl_status name_key(struct rl__config *config, struct rl__provider_settings *key,
+                          const char *provider, const char *name)
+{
+    key->weight = 1;
+    key->key_of = rl__copy_text(config->env, provider, strlen(provider));
+    key->key = rl__copy_text(config->env, name, strlen(name));
+    if (rl_dialect_find(provider) != NULL)
+        key->dialect = rl__copy_text(config->env, provider, strlen(provider));
+    return key->key_of == NULL || key->key == NULL ||
+                   (rl_dialect_find(provider) != NULL && key->dialect == NULL)
+               ? RL_E_NOMEM
+               : RL_OK;
+}
+
+static rl_status read_whole_key(struct rl__reader *reader, const cJSON *whole, const char *provider,
+                                struct rl__config *config)
+{
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(whole, "name");
+    struct provider_target target = { { config, NULL }, NULL, NULL };
+    char full[RL__PROVIDER_NAME_MAX + RL__CONFIG_NAME_MAX + 2];
+    struct rl__text text = rl__text_on(full, sizeof full);
+    rl_status st;
+
+    if (!cJSON_IsString(name) || name->valuestring[0] == '\0')
+        return rl__reader_fail(reader, "a key needs a \"name\"");
+    rl__text_add(&text, "%s%c%s", provider, RL__KEY_MARK, name->valuestring);
+    if ((st = add_provider(reader, config, full, &target.provider)) != RL_OK)
+        return st;
+    target.limits.limits = &target.provider->limits;
+    if ((st = name_key(config, target.provider, provider, name->valuestring)) != RL_OK)
+        return st;
+    if ((st = rl__read_object(reader, whole, key_keys, &target)) != RL_OK)
+        return st;
+    return rl__config_tables(reader, config, target.provider);
+}
+
+static rl_status read_key(struct rl__reader *reader, const cJSON *value, const cJSON *provider,
+                          struct rl__config *config)
+{
+    cJSON *whole;
+    rl_status st;
+
+    if (!cJSON_IsObject(value))
+        return rl__reader_fail(reader, "must be an object");
+    if ((st = fail_repeated(reader, value)) != RL_OK)
+        return st;
+    if ((whole = overlay(provider, value)) == NULL)
+        return RL_E_NOMEM;
+    st = read_whole_key(reader, whole, provider->string, config);
+    cJSON_Delete(whole);
+    return st;
+}
+
+static rl_status read_keys(struct rl__reader *reader, const cJSON *keys, const cJSON *provider,
+                           struct rl__config *config)
+{
+    size_t outer = rl__reader_enter(reader, "keys"), index = 0;
+
+    if (cJSON_GetArraySize(keys) > RL__ROUTES_MAX)
+        return rl__reader_fail(reader, "%d keys at most", RL__ROUTES_MAX);
+    for (const cJSON *element = keys->child; element != NULL; element = element->next) {
+        size_t mark = rl__reader_enter_element(reader, index++);
+        rl_status st = read_key(reader, element, provider, config);
+
+        if (st != RL_OK)
+            return st;
+        rl__reader_leave(reader, mark);
+    }
+    rl__reader_leave(reader, outer);
+    return RL_OK;
+}
+
+static rl_status read_provider(struct rl__reader *reader, const cJSON *value,
+                               struct rl__config *config)
+{
+    struct provider_target target = { { config, NULL }, NULL, NULL };
+    rl_status st = add_provider(reader, config, value->string, &target.provider);
+
+    if (st != RL_OK)
+        return st;
+    target.limits.limits = &target.provider->limits;
+    if ((st = rl__read_object(reader, value, provider_keys, &target)) != RL_OK)
+        return st;
+    if ((st = rl__config_tables(reader, config, target.provider)) != RL_OK || target.keys == NULL)
+        return st;
+    return read_keys(reader, target.keys, value, config);
 }
 
 /* ---- the top ---- */
@@ -364,6 +529,11 @@ static rl_status read_estimates(struct rl__reader *reader, const cJSON *value, v
     return rl__read_object(reader, value, estimate_keys, target);
 }
 
+static rl_status read_fallback(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_fallback(reader, value, target);
+}
+
 static const struct rl__key top_keys[] = { { "global", read_global },
                                            { "estimates", read_estimates },
                                            { "providers", read_providers },
@@ -373,6 +543,7 @@ static const struct rl__key top_keys[] = { { "global", read_global },
                                            { "queue", read_queue },
                                            { "retry", read_retry },
                                            { "circuit_breaker", read_breaker },
+                                           { "fallback", read_fallback },
                                            { NULL, NULL } };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,
@@ -381,7 +552,8 @@ void rl__config_init(struct rl__config *config, struct rl__env *env,
     *config = (struct rl__config){ .env = env,
                                    .algorithms = algorithms,
                                    .estimate_share = RL__CALIBRATION_SHARE,
-                                   .queue_max_wait_ms = 30000 };
+                                   .queue_max_wait_ms = 30000,
+                                   .stay_within = RL_SECOND };
     config->queue =
         (struct rl__queue_rules){ .most = { 10000, RL_NEVER, RL_NEVER }, .max_age = RL_MINUTE };
     config->retry_budget = RL_RETRY_BUDGET_OPTIONS_INIT;
@@ -410,6 +582,8 @@ void rl__config_deinit(struct rl__config *config)
         rl__limits_free(config->env, &provider->unknown);
         free_models(config->env, provider->models);
         rl__free(config->env, provider->name);
+        rl__free(config->env, provider->key_of);
+        rl__free(config->env, provider->key);
         rl__free(config->env, provider->dialect);
         rl__free(config->env, provider->tier);
         rl__free(config->env, provider->base_url);
@@ -418,6 +592,7 @@ void rl__config_deinit(struct rl__config *config)
     }
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
         rl__tenant_settings_free(config->env, &config->tenants[k]);
+    rl__chains_free(config);
     rl__limits_free(config->env, &config->global);
     rl__free(config->env, config->text);
     config->text = NULL;
@@ -451,6 +626,8 @@ rl_status rl__config_read(struct rl__config *config, const char *json, size_t le
     if ((st = rl__read_document(&reader, json, length, &document)) != RL_OK)
         return st;
     st = rl__read_object(&reader, document, top_keys, config);
+    if (st == RL_OK)
+        st = rl__check_routes(&reader, config);
     cJSON_Delete(document);
     if (st == RL_OK && (config->text = rl__copy_text(config->env, json, length)) == NULL)
         return RL_E_NOMEM;

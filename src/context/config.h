@@ -40,9 +40,14 @@ struct rl__breaker_settings {
     rl_breaker_options options;
 };
 
+struct rl__chain;
+
+/* Each of a provider's "keys" is a provider of its own, whose name is "openai#eu". */
 struct rl__provider_settings {
     char *name;
-    char *dialect; /* NULL: by the provider's name */
+    char *key_of, *key; /* "openai", "eu"; NULL: it is no key */
+    uint64_t weight;    /* of a key */
+    char *dialect;      /* NULL: by the provider's name */
     char *base_url, *api_key_env;
     char *tier; /* whose built-in tables bind; NULL: none do */
     int auto_detect, respect_limits;
@@ -88,6 +93,8 @@ struct rl__config {
     int has_retry_budget;
     rl_retry_budget_options retry_budget;
     struct rl__breaker_settings breaker;
+    struct rl__chain *chains;
+    rl_duration stay_within; /* so long a route is waited for rather than left */
 };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,

@@ -221,6 +221,66 @@ static void each_mistake_names_its_place(void **state)
         { "{\"organisations\": 1}",
           "organisations: must be an object: tiers, \"ids\" and \"max_count\"" },
         { "{\"api_keys\": {\"default\": {\"requests_per_month\": 1}}}", NULL },
+        { "{\"fallback\": 1}", "fallback: must be an array or an object" },
+        { "{\"fallback\": [\"openai/gpt-4\", \"anthropic\"]}",
+          "fallback[1]: must be \"provider/model\"" },
+        { "{\"fallback\": [\"/gpt-4\"]}", "fallback[0]: must be \"provider/model\"" },
+        { "{\"fallback\": [\"openai/\"]}", "fallback[0]: must be \"provider/model\"" },
+        { "{\"fallback\": [7]}", "fallback[0]: must be a string" },
+        { "{\"fallback\": [\"a/m\", \"b/m\", \"a/m\"]}",
+          "fallback[2]: this route is in the chain already" },
+        { "{\"fallback\": {\"a/m\": [\"b/m\", \"a/m\"]}}",
+          "fallback.a/m[1]: this route is in the chain already" },
+        { "{\"fallback\": {\"a/m\": \"b/m\"}}",
+          "fallback.a/m: must be an array of \"provider/model\"" },
+        { "{\"fallback\": {\"a/m\": [], \"a/m\": []}}", "fallback.a/m: this key is given twice" },
+        { "{\"fallback\": {\"stay_within\": 5}}",
+          "fallback.stay_within: must be \"provider/model\", or \"stay_within_ms\"" },
+        { "{\"fallback\": {\"stay_within_ms\": 86400001}}",
+          "fallback.stay_within_ms: must be between 0 and 86400000" },
+        { "{\"fallback\": {\"a/m\\u0001\": []}}",
+          "fallback.a/m?: must not hold control characters" },
+        { "{\"fallback\": [\"a/1\", \"a/2\", \"a/3\", \"a/4\", \"a/5\", \"a/6\", \"a/7\", \"a/8\", "
+          "\"a/9\", \"a/10\", \"a/11\", \"a/12\", \"a/13\", \"a/14\", \"a/15\", \"a/16\", "
+          "\"a/17\"]}",
+          "fallback[16]: a chain has 16 routes at most" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"1\"}, {\"name\": \"2\"}, {\"name\": "
+          "\"3\"}, {\"name\": \"4\"}, {\"name\": \"5\"}, {\"name\": \"6\"}, {\"name\": \"7\"}, "
+          "{\"name\": \"8\"}, {\"name\": \"9\"}, {\"name\": \"10\"}, {\"name\": \"11\"}]}}, "
+          "\"fallback\": {\"a/m\": [\"a/n\", \"a/o\"]}}",
+          "fallback.a/m: 33 routes with all keys; 32 at most" },
+        { "{\"fallback\": {\"stay_within_ms\": 0, \"a/m/n\": [\"b/m\"], \"b/m\": []}}", NULL },
+        { "{\"fallback\": []}", NULL },
+        { "{\"providers\": {\"a\": {\"keys\": {}}}}", "providers.a.keys: must be an array" },
+        { "{\"providers\": {\"a\": {\"keys\": [7]}}}", "providers.a.keys[0]: must be an object" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"weight\": 1}]}}}",
+          "providers.a.keys[0]: a key needs a \"name\"" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k\"}, {\"name\": \"k\"}]}}}",
+          "providers.a.keys[1]: there is a provider of this name already" },
+        { "{\"providers\": {\"a#k\": {}, \"a\": {\"keys\": [{\"name\": \"k\"}]}}}",
+          "providers.a.keys[0]: there is a provider of this name already" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k\"}]}, \"a#k\": {}}}",
+          "providers.a#k: there is a provider of this name already" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k/1\"}]}}}",
+          "providers.a.keys[0].name: must not hold '#' or '/'" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k\", \"weight\": 0}]}}}",
+          "providers.a.keys[0].weight: must be between 1 and 1000000" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k\", \"weigth\": 1}]}}}",
+          "providers.a.keys[0].weigth: unknown key; did you mean \"weight\"?" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k\", \"keys\": []}]}}}",
+          "providers.a.keys[0].keys: unknown key" },
+        { "{\"providers\": {\"a\": {\"keys\": [{\"name\": \"k\", \"tier\": \"x\", \"tier\": "
+          "\"y\"}]}}}",
+          "providers.a.keys[0].tier: this key is given twice" },
+        { "{\"providers\": {\"a\": {\"weight\": 1}}}", "providers.a.weight: unknown key" },
+        { "{\"providers\": {\"a\": {\"requests_per_minute\": 5, \"keys\": [{\"name\": \"k\", "
+          "\"requests_per_minute\": true}]}}}",
+          "providers.a.keys[0].requests_per_minute: must be a number" },
+        { "{\"providers\": {\"openai\": {\"tier\": \"tier-1\", \"requests_per_minute\": 5, "
+          "\"keys\": [{\"name\": \"eu\", \"weight\": 3, \"tier\": \"tier-2\", \"base_url\": "
+          "\"https://eu\", \"api_key_env\": \"EU\", \"requests_per_minute\": 7, \"models\": []}, "
+          "{\"name\": \"us\"}]}}}",
+          NULL },
         { "{}", NULL },
     };
     char error[256];
@@ -233,6 +293,50 @@ static void each_mistake_names_its_place(void **state)
                                  : st != RL_E_CONFIG || strcmp(error, row[i].error) != 0)
             fail_msg("row %zu: %s: \"%s\"", i, rl_status_name(st), error);
     }
+}
+
+static uint64_t requests_per_minute(rl_context *rl, const char *provider)
+{
+    rl_request request = RL_REQUEST_INIT;
+    rl_limit_status status[8];
+    size_t count = 8;
+
+    request.provider = provider;
+    request.model = "m";
+    assert_int_equal(rl_limits_of(rl, &request, status, &count), RL_OK);
+    assert_true(count <= 8);
+    for (size_t i = 0; i < count; i++)
+        if (status[i].dimension == RL_REQUESTS && status[i].period == RL_MINUTE)
+            return status[i].amount;
+    return 0;
+}
+
+static void a_key_has_what_its_provider_has_but_for_what_it_says(void **state)
+{
+    static const char json[] =
+        "{\"providers\": {\"p\": {\"requests_per_minute\": 50, \"base_url\": \"https://p\","
+        "  \"api_key_env\": \"P\", \"keys\": ["
+        "   {\"name\": \"a\", \"api_key_env\": \"A\"},"
+        "   {\"name\": \"b\", \"requests_per_minute\": 7, \"base_url\": \"https://b\"}]}}}";
+    rl_options options = RL_OPTIONS_INIT;
+    rl_context *rl;
+
+    (void)state;
+    options.config_json = json;
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    assert_string_equal(rl_config_base_url(rl, "p#a"), "https://p");
+    assert_string_equal(rl_config_base_url(rl, "p#b"), "https://b");
+    assert_string_equal(rl_config_api_key_env(rl, "p#a"), "A");
+    assert_string_equal(rl_config_api_key_env(rl, "p#b"), "P");
+    assert_int_equal(requests_per_minute(rl, "p"), 50);
+    assert_int_equal(requests_per_minute(rl, "p#a"), 50);
+    assert_int_equal(requests_per_minute(rl, "p#b"), 7);
+    assert_int_equal(
+        rl_config_patch(rl, "{\"providers\": {\"p\": {\"requests_per_minute\": 60}}}", NULL, 0),
+        RL_OK);
+    assert_int_equal(requests_per_minute(rl, "p#a"), 60);
+    assert_int_equal(requests_per_minute(rl, "p#b"), 7);
+    rl_close(rl);
 }
 
 static void every_key_is_accepted(void **state)
@@ -366,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mistake_names_its_place),
+        cmocka_unit_test(a_key_has_what_its_provider_has_but_for_what_it_says),
         cmocka_unit_test(every_key_is_accepted),
         cmocka_unit_test(the_right_numbers_reach_the_right_limits),
         cmocka_unit_test(zero_blocks),

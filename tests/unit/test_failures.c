@@ -16,6 +16,8 @@
 static const char config[] =
     "{\"global\": {\"requests_per_minute\": 1000, \"tokens_per_minute\": 100000},"
     " \"providers\": {"
+    "  \"keyed\": {\"dialect\": \"openai\", \"requests_per_minute\": 600, \"keys\": ["
+    "   {\"name\": \"eu\", \"weight\": 3}, {\"name\": \"us\", \"base_url\": \"https://us\"}]},"
     "  \"openai\": {\"dialect\": \"openai\", \"requests_per_minute\": 500, \"auto_detect\": true,"
     "   \"base_url\": \"https://api.openai.com\", \"api_key_env\": \"OPENAI_API_KEY\","
     "   \"models\": [{\"name\": \"a\", \"requests_per_minute\": 200},"
@@ -24,6 +26,7 @@ static const char config[] =
     " \"users\": {\"default\": {\"requests_per_second\": 1, \"weight\": 2}},"
     " \"queue\": {\"max_size\": 100, \"max_wait_ms\": 30000},"
     " \"circuit_breaker\": {\"failure_rate\": 0.5},"
+    " \"fallback\": {\"keyed/m\": [\"another/m\"], \"stay_within_ms\": 5},"
     " \"retry\": {\"max_attempts\": 6, \"budget\": {}}}";
 
 struct trial {
