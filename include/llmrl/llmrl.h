@@ -378,7 +378,7 @@ typedef struct rl_attempt {
         retry_at; /* the earliest useful time, when it failed and that is known; else RL_NEVER */
     rl_verdict verdict; /* of the last answer */
     rl_permit permit;   /* of the attempt under way */
-    rl_route route;     /* by which it leaves, or left the last time; all zero before */
+    rl_route route;     /* by which it leaves, left, or was last to leave; all zero before */
     uint64_t private_[24];
 } rl_attempt;
 
@@ -396,6 +396,12 @@ static inline rl_attempt rl_attempt_init_(void)
  * Waits until the next attempt may leave: for limits, the back-off, and a circuit breaker if the
  * configuration gives the provider one. What cannot be kept within the request's longest wait or
  * deadline ends at once, of a breaker with RL_E_CIRCUIT_OPEN; attempt->retry_at is the time.
+ *
+ * Where the request allows fallback and the configuration has several routes for it, this chooses
+ * one: send by attempt->route. The same amounts are reserved on each. It looks for a better one
+ * again, some times, when its turn does not come as was expected. Those whose answers failed are
+ * left until all others have been tried, too; those that refused for good (quota, key, no such
+ * model) for the rest of this request.
  *
  * @return 1: send now; then call rl_attempt_done(). 0: it is over, attempt->status says how. An
  * int, as C and C++ differ about bool. Threads: any, one per attempt.  Blocks: as the request

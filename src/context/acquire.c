@@ -156,6 +156,25 @@ static rl_status read_place(const rl_context *rl, const rl_request *request, str
     return RL_OK;
 }
 
+/* How far it may go from what it names. */
+static rl_status read_fallback(const rl_request *request, struct rl__ask *ask)
+{
+    static const struct rl__hash_key open_key = { { 0, 0 } };
+    size_t length;
+
+    if (request->allow_fallback > RL_FALLBACK_KEYS)
+        return RL_E_INVALID;
+    ask->fallback = request->scope == NULL ? request->allow_fallback : RL_FALLBACK_OFF;
+    ask->affinity = 0;
+    if (request->affinity == NULL)
+        return RL_OK;
+    length = strnlen(request->affinity, RL__TENANT_ID_MAX + 1);
+    if (length == 0 || length > RL__TENANT_ID_MAX)
+        return RL_E_INVALID;
+    ask->affinity = rl__hash(&open_key, request->affinity, length) | 1;
+    return RL_OK;
+}
+
 /* What is set aside, is set aside for classes. */
 static uint64_t class_of(uint64_t level)
 {
@@ -182,7 +201,7 @@ rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time starte
     if (st != RL_OK)
         return st;
     ask->traits = rl__provider_traits(ask->lane->provider);
-    if ((st = read_place(rl, &own, ask)) != RL_OK)
+    if ((st = read_place(rl, &own, ask)) != RL_OK || (st = read_fallback(&own, ask)) != RL_OK)
         return st;
     ask->cost = cost_of(ask->traits, ask->lane, &own);
     ask->cost.class = class_of(ask->level);

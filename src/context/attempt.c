@@ -6,6 +6,7 @@
 #include "base/arith.h"
 #include "context/attempt.h"
 #include "context/guard.h"
+#include "context/routes.h"
 #include "flow/retry.h"
 
 #include <string.h>
@@ -44,8 +45,35 @@ static void start_course(rl_context *rl, rl_attempt *attempt, rl_time now)
         rl_retry_budget_pay(&rl->retry_budget, now);
 }
 
-static void begin(rl_attempt *attempt, const struct rl__ask *ask, rl_time now)
+/* Where it is about to ask. */
+static void set_out(rl_attempt *attempt, const struct rl__routes *routes,
+                    const struct rl__route_choice *choice)
 {
+    struct rl__course *course = course_of(attempt);
+    const struct rl__way *way = &routes->of[choice->index];
+
+    course->at = (uint32_t)choice->index;
+    course->count = (uint32_t)routes->count;
+    course->is_fallback = way->rank != 0;
+    rl__route_of(way->ask.lane, choice->reason, &attempt->route);
+}
+
+static void set_out_as_named(rl_attempt *attempt, const struct rl__ask *ask)
+{
+    struct rl__course *course = course_of(attempt);
+
+    course->count = course->is_fallback = 0;
+    rl__route_of(ask->lane, RL_ROUTE_ASKED, &attempt->route);
+}
+
+static void begin(rl_context *rl, rl_attempt *attempt, const struct rl__ask *ask, rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+
+    if (course->count > 1)
+        course->tried |= UINT64_C(1) << course->at;
+    if (course->is_fallback)
+        rl__fetch_add(&rl->count.fallbacks, 1);
     attempt->number++;
     attempt->timeout_ms = RL_NEVER;
     if (ask->deadline != RL_NEVER)
@@ -57,6 +85,7 @@ static rl_status prepare(rl_context *rl, const rl_request *request, rl_attempt *
                          struct rl__ask *ask)
 {
     struct rl__course *course;
+    rl_request own;
     rl_time now;
     rl_status st;
 
@@ -73,7 +102,8 @@ static rl_status prepare(rl_context *rl, const rl_request *request, rl_attempt *
         return RL_E_INVALID; /* the last one has not been reported, or is still queued */
     now = rl__now(&rl->env);
     start_course(rl, attempt, now);
-    st = rl__ask_read(rl, request, course->started_at, rl__max(now, course->not_before), ask);
+    st = rl__ask_read(rl, rl__route_named(rl, request, &own), course->started_at,
+                      rl__max(now, course->not_before), ask);
     if (st == RL_OK && course->not_before > ask->expires)
         st = ask->expired;
     course->deadline = st == RL_OK ? ask->deadline : RL_NEVER;
@@ -128,6 +158,176 @@ static rl_status acquire_guarded(rl_context *rl, const struct rl__ask *ask, rl_a
     return RL_WAIT;
 }
 
+static rl_status acquire_one(rl_context *rl, const struct rl__ask *ask, rl_attempt *attempt,
+                             rl_time *now)
+{
+    rl_status st;
+
+    do
+        st = acquire_guarded(rl, ask, attempt, now);
+    while (st == RL_WAIT);
+    return st;
+}
+
+/* ---- by one of several routes ---- */
+
+/* What uses up no attempt needs no budget either: after a refusal the gate paces all of them. */
+static rl_status take_budget(rl_context *rl, int counted, rl_time now, rl_time *retry_at)
+{
+    if (!counted || !rl__settings(rl)->has_retry_budget)
+        return RL_OK;
+    return rl_retry_budget_take(&rl->retry_budget, now, retry_at);
+}
+
+/* All that are left have been tried: that is a retry like any other. */
+static rl_status begin_round(rl_context *rl, rl_attempt *attempt, rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+    rl_time allowed;
+
+    if (take_budget(rl, course->owes != 0, now, &allowed) != RL_OK) {
+        attempt->permit.retry_at = rl__max(allowed, course->again_at);
+        rl__fetch_add(&rl->count.over_budget, 1);
+        return RL_E_BUDGET;
+    }
+    course->owes = 0;
+    course->tried = course->dead;
+    course->round_from = course->again_at;
+    course->again_at = 0;
+    return RL_OK;
+}
+
+/* Which way now. RL_OK: choice->index; a round that begins again begins here. */
+static rl_status choose(rl_context *rl, const struct rl__routes *routes, rl_attempt *attempt,
+                        uint64_t skip, rl_time now, struct rl__route_choice *choice)
+{
+    struct rl__course *course = course_of(attempt);
+    rl_status st = RL_OK;
+
+    if (!rl__routes_choose(rl, routes, course, skip, now, choice)) {
+        if (skip != 0)
+            return RL_E_NOT_FOUND;
+        *choice = (struct rl__route_choice){ .start = RL_NEVER }; /* so that it says why */
+    }
+    if (choice->is_new_round)
+        st = begin_round(rl, attempt, now);
+    set_out(attempt, routes, choice);
+    return st;
+}
+
+/* So often it looks for a better way, when it has waited in vain; so long at least each time. */
+#define TURNS    8
+#define PATIENCE (100 * RL_MILLISECOND)
+
+/* Until when to wait there before looking around again. */
+static rl_time patience(const struct rl__routes *routes, const struct rl__route_choice *choice,
+                        rl_time now)
+{
+    rl_time start = choice->start == RL_NEVER ? now : rl__max(choice->start, now);
+
+    return rl__add_sat(start, rl__max(routes->stay, PATIENCE));
+}
+
+/* Ends that another route may not share. */
+static int is_of_route(rl_status st)
+{
+    return st == RL_E_TIMEOUT || st == RL_E_DEADLINE || st == RL_E_TOO_LARGE ||
+           st == RL_E_QUEUE_FULL || st == RL_E_CIRCUIT_OPEN || st == RL_E_DROPPED ||
+           st == RL_E_TABLE_FULL;
+}
+
+/* Ends of a wait that might have been longer. */
+static int is_impatient(rl_status st)
+{
+    return st == RL_E_TIMEOUT || st == RL_E_DEADLINE || st == RL_E_CIRCUIT_OPEN;
+}
+
+/* On one route, and not for longer than until another may be better. RL_WAIT: look again. */
+static rl_status acquire_there(rl_context *rl, const struct rl__routes *routes,
+                               const struct rl__route_choice *choice, unsigned turn,
+                               rl_attempt *attempt, rl_time *now)
+{
+    struct rl__course *course = course_of(attempt);
+    struct rl__ask ask = routes->of[choice->index].ask;
+    rl_time until = patience(routes, choice, *now), last = ask.expires;
+    rl_status st;
+
+    if (course->round_from > last) {
+        attempt->permit.retry_at = course->round_from;
+        return ask.expired;
+    }
+    if (turn < TURNS)
+        ask.expires = rl__min(ask.expires, until);
+    course->not_before = course->round_from;
+    st = acquire_guarded(rl, &ask, attempt, now);
+    course->not_before = 0;
+    return is_impatient(st) && ask.expires < last && *now < last ? RL_WAIT : st;
+}
+
+/* Of several ends the one that speaks of the earliest time. */
+struct ending {
+    rl_status status; /* RL_OK: none yet */
+    rl_permit permit; /* holds nothing */
+    rl_route route;
+};
+
+static void keep_ending(struct ending *ending, const rl_attempt *attempt, rl_status st)
+{
+    if (ending->status != RL_OK && attempt->permit.retry_at >= ending->permit.retry_at)
+        return;
+    *ending = (struct ending){ st, attempt->permit, attempt->route };
+}
+
+static rl_status end_so(const struct ending *ending, rl_attempt *attempt)
+{
+    attempt->permit = ending->permit;
+    attempt->route = ending->route;
+    return ending->status;
+}
+
+static rl_status acquire_any(rl_context *rl, const struct rl__routes *routes, rl_attempt *attempt,
+                             rl_time *now)
+{
+    struct ending ending = { .status = RL_OK };
+    uint64_t skip = 0;
+
+    for (unsigned turn = 0;; turn++) {
+        struct rl__route_choice choice;
+        rl_status st = choose(rl, routes, attempt, skip, *now, &choice);
+
+        if (st == RL_E_NOT_FOUND)
+            return end_so(&ending, attempt);
+        if (st == RL_OK)
+            st = acquire_there(rl, routes, &choice, turn, attempt, now);
+        if (st == RL_WAIT)
+            continue;
+        if (!is_of_route(st))
+            return st;
+        keep_ending(&ending, attempt, st);
+        skip |= UINT64_C(1) << choice.index;
+        if (*now >= routes->of[choice.index].ask.expires)
+            return end_so(&ending, attempt); /* its time is over, whatever else there may be */
+    }
+}
+
+static rl_status acquire_by_route(rl_context *rl, const rl_request *request,
+                                  const struct rl__ask *named, rl_attempt *attempt, rl_time *now)
+{
+    struct rl__routes routes;
+    rl_status st;
+
+    if (named->fallback == RL_FALLBACK_OFF) {
+        set_out_as_named(attempt, named);
+        return acquire_one(rl, named, attempt, now);
+    }
+    if ((st = rl__routes_read(rl, request, course_of(attempt), *now, &routes)) != RL_OK)
+        return st;
+    if (routes.count > 1)
+        return acquire_any(rl, &routes, attempt, now);
+    set_out(attempt, &routes, &(struct rl__route_choice){ .reason = RL_ROUTE_ASKED });
+    return acquire_one(rl, &routes.of[0].ask, attempt, now);
+}
+
 int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attempt)
 {
     struct rl__ask ask;
@@ -138,11 +338,9 @@ int rl_next_attempt(rl_context *rl, const rl_request *request, rl_attempt *attem
         return 0;
     attempt->permit.retry_at = RL_NEVER; /* should it not even come to asking */
     now = rl__now(&rl->env);
-    do
-        st = acquire_guarded(rl, &ask, attempt, &now);
-    while (st == RL_WAIT);
+    st = acquire_by_route(rl, request, &ask, attempt, &now);
     if (st == RL_OK) {
-        begin(attempt, &ask, attempt->permit.granted_at);
+        begin(rl, attempt, &ask, attempt->permit.granted_at);
         return 1;
     }
     over(attempt, st, attempt->permit.retry_at, now);
@@ -182,14 +380,6 @@ static uint64_t attempts_allowed(const rl_context *rl, const struct rl__course *
     return course->max_attempts != 0 ? course->max_attempts : rl__settings(rl)->retry.max_attempts;
 }
 
-/* What uses up no attempt needs no budget either: after a refusal the gate paces all of them. */
-static rl_status take_budget(rl_context *rl, int counted, rl_time now, rl_time *retry_at)
-{
-    if (!counted || !rl__settings(rl)->has_retry_budget)
-        return RL_OK;
-    return rl_retry_budget_take(&rl->retry_budget, now, retry_at);
-}
-
 static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_time now)
 {
     struct rl__course *course = course_of(attempt);
@@ -217,6 +407,63 @@ static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_
     rl__fetch_add(&rl->count.retries, 1);
 }
 
+/* ---- the same, where there are several routes ---- */
+
+static int is_gated(const rl_verdict *verdict)
+{
+    return verdict->outcome == RL_OUTCOME_RATE_LIMITED ||
+           (verdict->outcome == RL_OUTCOME_OVERLOADED && verdict->answer.retry_after != RL_NEVER);
+}
+
+static int others_alive(const struct rl__course *course)
+{
+    uint64_t all = (UINT64_C(1) << course->count) - 1;
+
+    return (course->dead | UINT64_C(1) << course->at) != all;
+}
+
+/* When those who were tried may be again: their gates say the rest. A hint that no gate keeps is
+ * kept by all, unless it is long: then this request does without that route. */
+static void note_failure(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+    const rl_verdict *verdict = &attempt->verdict;
+    rl_time again = verdict->outcome == RL_OUTCOME_RATE_LIMITED
+                        ? now
+                        : next_time(rl, course, verdict, streak, now);
+
+    if (!is_gated(verdict) && verdict->answer.retry_after != RL_NEVER &&
+        verdict->answer.retry_after > rl__settings(rl)->stay_within && others_alive(course))
+        course->dead |= UINT64_C(1) << course->at;
+    else
+        course->again_at = rl__max(course->again_at, again);
+}
+
+/* A route that was not tried yet costs no attempt but those that failed, and nothing of the budget;
+ * who has bounded the attempts themselves has bounded all of them. */
+static void plan_next_route(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_time now)
+{
+    struct rl__course *course = course_of(attempt);
+    rl_retry_policy policy = rl__settings(rl)->retry;
+    int is_over = course->max_attempts != 0 && attempt->number >= course->max_attempts;
+
+    if (attempt->verdict.action != RL_RETRY) {
+        if (is_over || !others_alive(course))
+            over(attempt, attempt->verdict.status, attempt->verdict.retry_at, now);
+        course->dead |= UINT64_C(1) << course->at;
+        return;
+    }
+    if (counts(&policy, course, attempt->verdict.outcome)) {
+        course->owes = 1;
+        is_over |= course->failures >= attempts_allowed(rl, course);
+    }
+    note_failure(rl, attempt, streak, now);
+    if (is_over)
+        over(attempt, RL_E_ATTEMPTS, attempt->verdict.retry_at, now);
+    else
+        rl__fetch_add(&rl->count.retries, 1);
+}
+
 static void tell_breaker(rl_attempt *attempt, const rl_response *response, rl_time now)
 {
     const rl_verdict *verdict = &attempt->verdict;
@@ -225,6 +472,16 @@ static void tell_breaker(rl_attempt *attempt, const rl_response *response, rl_ti
 
     rl__guard_leave(course_of(attempt), rl_breaker_outcome_of(verdict->outcome, failure),
                     hinted ? verdict->retry_at : 0, now);
+}
+
+static int goes_on_elsewhere(rl_context *rl, const rl_attempt *attempt, const rl_response *response)
+{
+    struct rl__course course;
+    uint64_t failure = response->size >= sizeof *response ? response->failure : 0;
+    rl_duration max_hint = rl__mul_sat(rl__settings(rl)->retry.max_hint_ms, RL_MILLISECOND);
+
+    memcpy(&course, attempt->private_, sizeof course);
+    return course.count > 1 && rl__route_may_help(&attempt->verdict, failure, max_hint);
 }
 
 rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response *response)
@@ -242,7 +499,9 @@ rl_status rl_attempt_done(rl_context *rl, rl_attempt *attempt, const rl_response
         return st;
     now = rl__now(&rl->env);
     tell_breaker(attempt, response, now);
-    if (attempt->verdict.action == RL_RETRY)
+    if (goes_on_elsewhere(rl, attempt, response))
+        plan_next_route(rl, attempt, streak, now);
+    else if (attempt->verdict.action == RL_RETRY)
         plan_retry(rl, attempt, streak, now);
     else
         over(attempt, attempt->verdict.status, attempt->verdict.retry_at, now);
@@ -269,6 +528,33 @@ void rl_attempt_limit(rl_attempt *attempt, uint64_t max_attempts)
 
 /* ---- driven by events ---- */
 
+/* Its route is settled now: the request is not there later. */
+static rl_status settle_route(rl_context *rl, const rl_request *request, rl_attempt *attempt,
+                              rl_time now, struct rl__ask *ask)
+{
+    struct rl__route_choice choice = { .reason = RL_ROUTE_ASKED };
+    struct rl__course *course = course_of(attempt);
+    struct rl__routes routes;
+    rl_status st;
+
+    if (ask->fallback == RL_FALLBACK_OFF) {
+        set_out_as_named(attempt, ask);
+        return RL_OK;
+    }
+    if ((st = rl__routes_read(rl, request, course, now, &routes)) != RL_OK)
+        return st;
+    if (routes.count == 1)
+        set_out(attempt, &routes, &choice);
+    else if ((st = choose(rl, &routes, attempt, 0, now, &choice)) != RL_OK)
+        return st;
+    *ask = routes.of[choice.index].ask;
+    if (routes.count == 1)
+        return RL_OK;
+    course->not_before = course->round_from;
+    attempt->permit.retry_at = course->round_from;
+    return course->round_from > ask->expires ? ask->expired : RL_OK;
+}
+
 rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attempt *attempt,
                             rl_attempt_fn fn, void *user)
 {
@@ -284,7 +570,10 @@ rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attemp
         return st;
     course = course_of(attempt);
     now = rl__now(&rl->env);
-    if ((st = wait_for_breaker(ask.lane, attempt, ask.expires, now)) != RL_OK) {
+    attempt->permit.retry_at = RL_NEVER; /* should it not even come to asking */
+    if ((st = settle_route(rl, request, attempt, now, &ask)) == RL_OK)
+        st = wait_for_breaker(ask.lane, attempt, ask.expires, now);
+    if (st != RL_OK) {
         over(attempt, st, attempt->permit.retry_at, now);
         return st;
     }
@@ -317,7 +606,7 @@ static void hand_over(rl_context *rl, struct rl__party *party)
 
     rl__free(&rl->env, party);
     if (st == RL_OK)
-        begin(attempt, &ask, now);
+        begin(rl, attempt, &ask, now);
     else
         over(attempt, st, retry_at, now);
     fn(attempt, st == RL_OK, user);

@@ -17,6 +17,16 @@ struct __attribute__((may_alias)) rl__course { /* laid over plain words */
     rl_duration delay;       /* the last back-off */
     struct rl__guard *guard; /* whose ticket is out; NULL: none is */
     rl_breaker_ticket ticket;
+    /* Of several routes; all 0 where there is one. Bit n: the nth of those that are read. */
+    uint64_t fingerprint; /* of these routes */
+    uint64_t tried;       /* in this round */
+    uint64_t dead;        /* their answers ended it there */
+    rl_time again_at;     /* when one that was tried may be again */
+    rl_time round_from;   /* nobody starts before, in this round */
+    uint32_t at;          /* which was taken last */
+    uint32_t is_fallback; /* that one is another than was asked for */
+    uint32_t count;       /* how many there are; 0 or 1: no choice */
+    uint32_t owes;        /* a further round takes from the retry budget */
 };
 
 #endif

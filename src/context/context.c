@@ -199,6 +199,7 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
     own.limits_learned = rl__load(&rl->count.learned);
     own.leases_ended = rl__load(&rl->registry.traffic.leases_ended);
     own.retries_over_budget = rl__load(&rl->count.over_budget);
+    own.fallbacks = rl__load(&rl->count.fallbacks);
     own.size = stats->size;
     memcpy(stats, &own, rl__min(stats->size, sizeof own));
     return RL_OK;

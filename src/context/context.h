@@ -59,7 +59,7 @@ struct rl_context {
     } locked;
     struct { /* each atomic */
         uint64_t answers, successes, refusals, errors, retries;
-        uint64_t over_budget;
+        uint64_t over_budget, fallbacks;
         uint64_t input_tokens, output_tokens, ignored, learned;
     } count;
 };
@@ -86,7 +86,9 @@ struct rl__ask { /* a request, read and checked */
     rl_ticket *ticket;     /* NULL: none */
     rl_time expires;
     rl_status expired;
-    rl_time deadline; /* RL_NEVER: none */
+    rl_time deadline;  /* RL_NEVER: none */
+    uint64_t fallback; /* an rl_fallback */
+    uint64_t affinity; /* a hash, the same in every process; 0: none */
 };
 /* Reads a request; `started` is when its deadline began to run. */
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,

@@ -3,6 +3,7 @@
 #include "base/arith.h"
 #include "base/text.h"
 #include "context/attempt.h"
+#include "flow/route.h"
 #include "scope/permit.h"
 
 #include <string.h>
@@ -62,6 +63,23 @@ static void add_answer(struct rl__text *text, const rl_verdict *verdict)
     rl__text_add(text, ": ");
 }
 
+/* Of the only way there is nothing to be said. */
+static void add_route(struct rl__text *text, const rl_route *route)
+{
+    if (route->reason == RL_ROUTE_ASKED || route->provider == NULL)
+        return;
+    rl__text_add(text, ", %s ", rl__route_reason_text(route->reason));
+    rl__text_add_foreign(text, route->provider, strlen(route->provider));
+    if (route->key != NULL) {
+        rl__text_add(text, "#");
+        rl__text_add_foreign(text, route->key, strlen(route->key));
+    }
+    if (route->model[0] != '\0') {
+        rl__text_add(text, "/");
+        rl__text_add_foreign(text, route->model, strlen(route->model));
+    }
+}
+
 static void add_when(struct rl__text *text, rl_time retry_at, rl_time now)
 {
     if (retry_at == RL_NEVER || retry_at <= now)
@@ -88,6 +106,7 @@ const char *rl_explain(const rl_attempt *attempt, char *buffer, size_t size)
     if (attempt->number > 0)
         rl__text_add(&text, ", after %lu attempt%s", (unsigned long)attempt->number,
                      attempt->number == 1 ? "" : "s");
+    add_route(&text, &attempt->route);
     add_when(&text, attempt->retry_at, course.ended_at);
     return buffer;
 }

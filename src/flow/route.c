@@ -216,3 +216,16 @@ const char *rl_route_reason_name(uint64_t reason)
 
     return reason <= RL_ROUTE_AGAIN ? name[reason] : "?";
 }
+
+const char *rl__route_reason_text(uint64_t reason)
+{
+    static const char *const text[] = { "as asked by",
+                                        "as the first of its chain by",
+                                        "by its weight by",
+                                        "to stay with its conversation by",
+                                        "as the first that could start by",
+                                        "as others had failed by",
+                                        "once more by" };
+
+    return reason <= RL_ROUTE_AGAIN ? text[reason] : "by";
+}

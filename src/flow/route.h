@@ -43,6 +43,9 @@ struct rl__route_choice {
 int rl__route_choose(const struct rl__route_candidate *candidates, size_t count,
                      const struct rl__route_rules *rules, struct rl__route_choice *choice);
 
+/* Goes before the route's name: "as the first that could start by", ... */
+const char *rl__route_reason_text(uint64_t reason);
+
 /* The nth request's place in [0, 2^64): of any requests that follow one another at one distance,
  * each share of that range gets its share, up to a few. Source: Weyl's equidistribution of the
  * multiples of the golden ratio. */

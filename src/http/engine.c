@@ -239,6 +239,7 @@ static rl_status fill_call(struct call *call, const rl_http_call *from)
 
     call->request = *from->request;
     call->request.size = sizeof call->request;
+    call->request.allow_fallback = RL_FALLBACK_OFF; /* it knows one door only */
     call->request.provider = call->engine->settings.provider;
     call->model = copy_bytes(model == NULL ? "" : model, model == NULL ? 0 : strlen(model));
     call->path = copy_bytes(from->path, strlen(from->path));

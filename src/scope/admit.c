@@ -453,3 +453,23 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
     rl__lane_leave(&visit);
     return st;
 }
+
+rl_status rl__admit_when(struct rl__lane *lane, const struct rl__who *who,
+                         const struct rl__cost *cost, const struct rl__rank *rank, rl_time now,
+                         struct rl__refusal *refusal)
+{
+    struct rl__visit visit = rl__lane_enter(lane);
+    struct holding holding;
+    struct trial trial;
+    rl_status st;
+
+    *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+    if ((st = hold_all(who, now, &holding)) == RL_OK) {
+        st = take_tenants(&holding, cost, now, refusal);
+        if (st == RL_OK)
+            st = ask_lane(lane, cost, rank, now, &trial, refusal);
+        let_go(&holding); /* what was taken on copies is forgotten */
+    }
+    rl__lane_leave(&visit);
+    return st;
+}

@@ -106,6 +106,24 @@ static void acquire_and_observe(struct trial *trial, const char *provider, const
     assert_int_equal(rl_observe_response(trial->rl, &permit, &response, NULL), RL_OK);
 }
 
+static void go_by_any_route(struct trial *trial)
+{
+    rl_request request = ask("keyed", "m");
+    rl_response response = RL_RESPONSE_INIT;
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    request.allow_fallback = RL_FALLBACK_ON;
+    if (!rl_next_attempt(trial->rl, &request, &attempt)) {
+        assert_int_equal(attempt.status, RL_E_NOMEM);
+        recover(trial);
+        attempt = (rl_attempt)RL_ATTEMPT_INIT;
+        assert_int_equal(rl_next_attempt(trial->rl, &request, &attempt), 1);
+    }
+    response.status = 200;
+    assert_int_equal(rl_attempt_done(trial->rl, &attempt, &response), RL_OK);
+    assert_int_equal(attempt.status, RL_OK);
+}
+
 static void on_ready(rl_attempt *attempt, int ready, void *user)
 {
     (void)attempt;
@@ -236,6 +254,7 @@ static void one_trial(struct trial *trial)
         acquire_and_observe(trial, "openai", "a");
         acquire_and_observe(trial, "openai", "new");
         acquire_and_observe(trial, "unknown", NULL);
+        go_by_any_route(trial);
         submit_and_dispatch(trial);
         change_all(trial, 0);
         acquire_and_observe(trial, "new", "a");
