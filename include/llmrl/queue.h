@@ -28,8 +28,6 @@ typedef void (*rl_attempt_fn)(rl_attempt *attempt, int ready, void *user);
  * Asks for the next attempt without blocking: the event-driven form of rl_next_attempt(). Never
  * calls `fn` itself.
  *
- * Of several routes it chooses one now, and keeps it until there is an answer.
- *
  * @param request  borrowed for this call.
  * @param attempt  yours; must stay where it is until `fn` was called.
  * @retval RL_OK    queued (or ready): `fn` will be called exactly once.

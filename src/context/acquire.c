@@ -463,8 +463,8 @@ static void wait_for_turn(rl_context *rl, struct rl__party *party)
     party->armed = 0;
 }
 
-static void lay_waiter(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,
-                       uint64_t sequence)
+void rl__party_lay(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,
+                   uint64_t sequence)
 {
     party->waiter.lane = ask->lane;
     party->waiter.who = ask->who;
@@ -538,7 +538,7 @@ static rl_status acquire_blocking(rl_context *rl, const struct rl__ask *ask, rl_
         return RL_E_INVALID;
     if ((st = rl__condition_init(&party.wake)) != RL_OK)
         return st;
-    lay_waiter(&party, ask, not_before, sequence);
+    rl__party_lay(&party, ask, not_before, sequence);
     rl__lock(&rl->lock);
     st = sit_out_with(rl, &party, ask->ticket);
     *now = rl__now(&rl->env);
@@ -601,7 +601,7 @@ rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time 
 
     if (!rl__is_ours(rl))
         return RL_E_INVALID;
-    lay_waiter(party, ask, not_before, sequence);
+    rl__party_lay(party, ask, not_before, sequence);
     rl__lock(&rl->lock);
     if ((st = enter(rl, party, rl__now(&rl->env))) == RL_OK)
         *place = party;

@@ -180,7 +180,8 @@ static rl_status take_budget(rl_context *rl, int counted, rl_time now, rl_time *
 }
 
 /* All that are left have been tried: that is a retry like any other. */
-static rl_status begin_round(rl_context *rl, rl_attempt *attempt, rl_time now)
+static rl_status begin_round(rl_context *rl, struct rl__routes *routes, rl_attempt *attempt,
+                             rl_time now)
 {
     struct rl__course *course = course_of(attempt);
     rl_time allowed;
@@ -191,14 +192,14 @@ static rl_status begin_round(rl_context *rl, rl_attempt *attempt, rl_time now)
         return RL_E_BUDGET;
     }
     course->owes = 0;
-    course->tried = course->dead;
+    course->tried = 0;
     course->round_from = course->again_at;
-    course->again_at = 0;
+    rl__routes_delay(routes, rl__sub_sat(course->round_from, now));
     return RL_OK;
 }
 
 /* Which way now. RL_OK: choice->index; a round that begins again begins here. */
-static rl_status choose(rl_context *rl, const struct rl__routes *routes, rl_attempt *attempt,
+static rl_status choose(rl_context *rl, struct rl__routes *routes, rl_attempt *attempt,
                         uint64_t skip, rl_time now, struct rl__route_choice *choice)
 {
     struct rl__course *course = course_of(attempt);
@@ -210,7 +211,7 @@ static rl_status choose(rl_context *rl, const struct rl__routes *routes, rl_atte
         *choice = (struct rl__route_choice){ .start = RL_NEVER }; /* so that it says why */
     }
     if (choice->is_new_round)
-        st = begin_round(rl, attempt, now);
+        st = begin_round(rl, routes, attempt, now);
     set_out(attempt, routes, choice);
     return st;
 }
@@ -242,25 +243,35 @@ static int is_impatient(rl_status st)
     return st == RL_E_TIMEOUT || st == RL_E_DEADLINE || st == RL_E_CIRCUIT_OPEN;
 }
 
+/* Until it may look around again. RL_OK: *ask is what to ask. */
+static rl_status set_bounds(const struct rl__routes *routes, const struct rl__route_choice *choice,
+                            unsigned turn, rl_attempt *attempt, rl_time now, struct rl__ask *ask)
+{
+    struct rl__course *course = course_of(attempt);
+
+    *ask = routes->of[choice->index].ask;
+    if (course->round_from > ask->expires) {
+        attempt->permit.retry_at = course->round_from;
+        return ask->expired;
+    }
+    if (turn < TURNS)
+        ask->expires = rl__min(ask->expires, patience(routes, choice, now));
+    course->not_before = course->round_from;
+    return RL_OK;
+}
+
 /* On one route, and not for longer than until another may be better. RL_WAIT: look again. */
 static rl_status acquire_there(rl_context *rl, const struct rl__routes *routes,
                                const struct rl__route_choice *choice, unsigned turn,
                                rl_attempt *attempt, rl_time *now)
 {
-    struct rl__course *course = course_of(attempt);
-    struct rl__ask ask = routes->of[choice->index].ask;
-    rl_time until = patience(routes, choice, *now), last = ask.expires;
-    rl_status st;
+    rl_time last = routes->of[choice->index].ask.expires;
+    struct rl__ask ask;
+    rl_status st = set_bounds(routes, choice, turn, attempt, *now, &ask);
 
-    if (course->round_from > last) {
-        attempt->permit.retry_at = course->round_from;
-        return ask.expired;
-    }
-    if (turn < TURNS)
-        ask.expires = rl__min(ask.expires, until);
-    course->not_before = course->round_from;
+    if (st != RL_OK)
+        return st;
     st = acquire_guarded(rl, &ask, attempt, now);
-    course->not_before = 0;
     return is_impatient(st) && ask.expires < last && *now < last ? RL_WAIT : st;
 }
 
@@ -285,7 +296,7 @@ static rl_status end_so(const struct ending *ending, rl_attempt *attempt)
     return ending->status;
 }
 
-static rl_status acquire_any(rl_context *rl, const struct rl__routes *routes, rl_attempt *attempt,
+static rl_status acquire_any(rl_context *rl, struct rl__routes *routes, rl_attempt *attempt,
                              rl_time *now)
 {
     struct ending ending = { .status = RL_OK };
@@ -528,68 +539,91 @@ void rl_attempt_limit(rl_attempt *attempt, uint64_t max_attempts)
 
 /* ---- driven by events ---- */
 
-/* Its route is settled now: the request is not there later. */
-static rl_status settle_route(rl_context *rl, const rl_request *request, rl_attempt *attempt,
-                              rl_time now, struct rl__ask *ask)
+/* `kept` is the party's once this is RL_OK; from then on another thread may have it already. */
+static rl_status submit_there(rl_context *rl, const struct rl__ask *ask, struct rl__routes *kept,
+                              rl_attempt *attempt, rl_attempt_fn fn, void *user)
 {
-    struct rl__route_choice choice = { .reason = RL_ROUTE_ASKED };
     struct rl__course *course = course_of(attempt);
-    struct rl__routes routes;
+    rl_status st = wait_for_breaker(ask->lane, attempt, ask->expires, rl__now(&rl->env));
+    struct rl__party *party;
+
+    if (st != RL_OK)
+        return st;
+    if ((party = rl__alloc_zeroed(&rl->env, 1, sizeof *party)) == NULL)
+        return RL_E_NOMEM;
+    *party = (struct rl__party){
+        .permit = &attempt->permit, .attempt = attempt, .fn = fn, .user = user, .routes = kept
+    };
+    party->ask_deadline = ask->deadline;
+    party->waiter.sequence = course->sequence;
+    if ((st = rl__acquire_submit(rl, ask, course->not_before, party, &course->party)) != RL_OK)
+        rl__free(&rl->env, party);
+    return st;
+}
+
+static rl_status submit_any(rl_context *rl, struct rl__routes *kept, rl_attempt *attempt,
+                            rl_attempt_fn fn, void *user)
+{
+    struct ending ending = { .status = RL_OK };
+    rl_time now = rl__now(&rl->env);
+    uint64_t skip = 0;
+
+    for (;;) {
+        struct rl__route_choice choice;
+        struct rl__ask ask;
+        rl_status st = choose(rl, kept, attempt, skip, now, &choice);
+
+        if (st == RL_E_NOT_FOUND)
+            return end_so(&ending, attempt);
+        if (st == RL_OK)
+            st = set_bounds(kept, &choice, 0, attempt, now, &ask);
+        if (st == RL_OK)
+            st = submit_there(rl, &ask, kept, attempt, fn, user);
+        if (!is_of_route(st))
+            return st;
+        keep_ending(&ending, attempt, st);
+        skip |= UINT64_C(1) << choice.index;
+    }
+}
+
+static rl_status submit_by_route(rl_context *rl, const rl_request *request,
+                                 const struct rl__ask *named, rl_attempt *attempt, rl_attempt_fn fn,
+                                 void *user)
+{
+    struct rl__routes routes, *kept;
     rl_status st;
 
-    if (ask->fallback == RL_FALLBACK_OFF) {
-        set_out_as_named(attempt, ask);
-        return RL_OK;
+    if (named->fallback == RL_FALLBACK_OFF) {
+        set_out_as_named(attempt, named);
+        return submit_there(rl, named, NULL, attempt, fn, user);
     }
-    if ((st = rl__routes_read(rl, request, course, now, &routes)) != RL_OK)
+    st = rl__routes_read(rl, request, course_of(attempt), rl__now(&rl->env), &routes);
+    if (st != RL_OK)
         return st;
-    if (routes.count == 1)
-        set_out(attempt, &routes, &choice);
-    else if ((st = choose(rl, &routes, attempt, 0, now, &choice)) != RL_OK)
-        return st;
-    *ask = routes.of[choice.index].ask;
-    if (routes.count == 1)
-        return RL_OK;
-    course->not_before = course->round_from;
-    attempt->permit.retry_at = course->round_from;
-    return course->round_from > ask->expires ? ask->expired : RL_OK;
+    if (routes.count == 1) {
+        set_out(attempt, &routes, &(struct rl__route_choice){ .reason = RL_ROUTE_ASKED });
+        return submit_there(rl, &routes.of[0].ask, NULL, attempt, fn, user);
+    }
+    if ((kept = rl__routes_keep(rl, &routes)) == NULL)
+        return RL_E_NOMEM;
+    if ((st = submit_any(rl, kept, attempt, fn, user)) != RL_OK)
+        rl__free(&rl->env, kept);
+    return st;
 }
 
 rl_status rl_attempt_submit(rl_context *rl, const rl_request *request, rl_attempt *attempt,
                             rl_attempt_fn fn, void *user)
 {
     struct rl__ask ask;
-    struct rl__party *party;
-    struct rl__course *course;
-    rl_time now;
     rl_status st;
 
     if (fn == NULL)
         return RL_E_INVALID;
     if ((st = prepare(rl, request, attempt, &ask)) != RL_OK)
         return st;
-    course = course_of(attempt);
-    now = rl__now(&rl->env);
     attempt->permit.retry_at = RL_NEVER; /* should it not even come to asking */
-    if ((st = settle_route(rl, request, attempt, now, &ask)) == RL_OK)
-        st = wait_for_breaker(ask.lane, attempt, ask.expires, now);
-    if (st != RL_OK) {
-        over(attempt, st, attempt->permit.retry_at, now);
-        return st;
-    }
-    if ((party = rl__alloc_zeroed(&rl->env, 1, sizeof *party)) == NULL) {
-        over(attempt, RL_E_NOMEM, RL_NEVER, now);
-        return RL_E_NOMEM;
-    }
-    *party = (struct rl__party){
-        .permit = &attempt->permit, .attempt = attempt, .fn = fn, .user = user
-    };
-    party->ask_deadline = ask.deadline;
-    party->waiter.sequence = course->sequence;
-    if ((st = rl__acquire_submit(rl, &ask, course->not_before, party, &course->party)) != RL_OK) {
-        rl__free(&rl->env, party);
-        over(attempt, st, RL_NEVER, rl__now(&rl->env));
-    }
+    if ((st = submit_by_route(rl, request, &ask, attempt, fn, user)) != RL_OK)
+        over(attempt, st, attempt->permit.retry_at, rl__now(&rl->env));
     return st;
 }
 
@@ -604,6 +638,7 @@ static void hand_over(rl_context *rl, struct rl__party *party)
     rl_time retry_at = party->waiter.retry_at;
     rl_time now = rl__now(&rl->env);
 
+    rl__free(&rl->env, party->routes);
     rl__free(&rl->env, party);
     if (st == RL_OK)
         begin(rl, attempt, &ask, now);
@@ -676,6 +711,36 @@ static int is_sent_back(rl_context *rl, struct rl__party *party)
     return 0;
 }
 
+/* It has waited there in vain for as long as was expected: another route may be better by now. 1:
+ * it waits on; 0: hand it over. */
+static int is_sent_elsewhere(rl_context *rl, struct rl__party *party)
+{
+    struct rl__routes *routes = party->routes;
+    rl_attempt *attempt = party->attempt;
+    rl_time now = rl__now(&rl->env);
+    struct rl__route_choice choice;
+    struct rl__ask ask;
+    rl_status st;
+
+    if (routes == NULL || !is_impatient(party->waiter.status) || party->turns == TURNS ||
+        now >= routes->of[course_of(attempt)->at].ask.expires)
+        return 0;
+    st = choose(rl, routes, attempt, 0, now, &choice);
+    if (st == RL_OK)
+        st = set_bounds(routes, &choice, ++party->turns, attempt, now, &ask);
+    if (st == RL_OK)
+        st = wait_for_breaker(ask.lane, attempt, ask.expires, now);
+    if (st == RL_OK) {
+        rl__party_lay(party, &ask, course_of(attempt)->not_before, course_of(attempt)->sequence);
+        st = queue_again(rl, party, now);
+    }
+    if (st == RL_OK)
+        return 1; /* another thread may have it already */
+    party->waiter.status = st;
+    party->waiter.retry_at = attempt->permit.retry_at;
+    return 0;
+}
+
 size_t rl_dispatch(rl_context *rl)
 {
     struct rl__party *party;
@@ -691,7 +756,7 @@ size_t rl_dispatch(rl_context *rl)
         rl__unlock(&rl->lock);
         if (closing)
             take_back(rl, party);
-        if (!is_sent_back(rl, party)) {
+        if (!is_sent_back(rl, party) && !is_sent_elsewhere(rl, party)) {
             hand_over(rl, party);
             count++;
         }

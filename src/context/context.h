@@ -31,6 +31,8 @@ struct rl__party {
     rl_attempt_fn fn;
     void *user;
     rl_time ask_deadline;
+    struct rl__routes *routes; /* owned; NULL: there is but one */
+    unsigned turns;            /* how often it was sent elsewhere */
     struct rl__party *next_ready;
 };
 
@@ -102,6 +104,9 @@ rl_status rl__acquire(rl_context *rl, const struct rl__ask *ask, rl_time not_bef
  * written under `lock`, leads to it. */
 rl_status rl__acquire_submit(rl_context *rl, const struct rl__ask *ask, rl_time not_before,
                              struct rl__party *party, struct rl__party **place);
+/* What a party asks for. */
+void rl__party_lay(struct rl__party *party, const struct rl__ask *ask, rl_time not_before,
+                   uint64_t sequence);
 /* Something was given back or learned in that lane; by these tenants, too (0: none). */
 void rl__poke(rl_context *rl, struct rl__lane *lane, const uint64_t tenant[RL__TENANT_KINDS]);
 /* Something has changed for everybody, the configuration included. */

@@ -139,7 +139,7 @@ rl_status rl__routes_read(rl_context *rl, const rl_request *request, struct rl__
     struct reading r = { .rl = rl,
                          .config = rl__settings(rl),
                          .started = course->started_at,
-                         .now = rl__max(now, course->round_from),
+                         .now = now,
                          .routes = routes };
     rl_request own = RL_REQUEST_INIT;
     rl_status st = rl__copy_sized(&own, sizeof own, request, request->size);
@@ -157,6 +157,33 @@ rl_status rl__routes_read(rl_context *rl, const rl_request *request, struct rl__
     routes->affinity = routes->of[0].ask.affinity;
     recall(course, r.fingerprint);
     return RL_OK;
+}
+
+struct rl__routes *rl__routes_keep(rl_context *rl, const struct rl__routes *routes)
+{
+    size_t size = offsetof(struct rl__routes, of) + routes->count * sizeof routes->of[0];
+    struct rl__routes *kept = rl__alloc_zeroed(&rl->env, 1, size);
+
+    if (kept != NULL)
+        memcpy(kept, routes, size);
+    return kept;
+}
+
+static void delay(struct rl__ask *ask, rl_duration by)
+{
+    if (ask->expired == RL_E_DEADLINE)
+        return;
+    ask->expires = rl__add_sat(ask->expires, by);
+    if (ask->deadline >= ask->expires)
+        return;
+    ask->expires = ask->deadline;
+    ask->expired = RL_E_DEADLINE;
+}
+
+void rl__routes_delay(struct rl__routes *routes, rl_duration by)
+{
+    for (size_t i = 0; i < routes->count; i++)
+        delay(&routes->of[i].ask, by);
 }
 
 /* ---- when each could start ---- */

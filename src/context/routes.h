@@ -27,6 +27,10 @@ const rl_request *rl__route_named(const rl_context *rl, const rl_request *reques
 /* Which there are. What of its course speaks of others than these is forgotten. */
 rl_status rl__routes_read(rl_context *rl, const rl_request *request, struct rl__course *course,
                           rl_time now, struct rl__routes *routes);
+/* The back-off comes before the wait in the queue, and does not count as that. */
+void rl__routes_delay(struct rl__routes *routes, rl_duration by);
+/* A copy as large as need be, to be freed; NULL: out of memory. */
+struct rl__routes *rl__routes_keep(rl_context *rl, const struct rl__routes *routes);
 /* Bit n of `skip`: not the nth. 0: there is none. */
 int rl__routes_choose(rl_context *rl, const struct rl__routes *routes,
                       const struct rl__course *course, uint64_t skip, rl_time now,

@@ -5,6 +5,8 @@
 #include <llmrl/config.h>
 #include <llmrl/queue.h>
 
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -264,6 +266,74 @@ static void a_round_begins_again_after_the_back_off(void **state)
     rl_close(rl);
 }
 
+/* A hint that no gate keeps is kept all the same: the route is left for this request. */
+static void a_route_that_asks_for_long_is_left(void **state)
+{
+    rl_context *rl = open_with("{\"fallback\": {\"a/m\": [\"b/m\"]}, \"retry\": {\"jitter\": "
+                               "\"none\", \"base_delay_ms\": 500}}");
+    static const rl_header header = { "retry-after", 11, "10", 2 };
+    rl_request request = ask("a", "m");
+    rl_response response = answer(500);
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    (void)state;
+    response.headers = &header;
+    response.header_count = 1;
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    assert_int_equal(rl_attempt_done(rl, &attempt, &response), RL_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+        assert_string_equal(attempt.route.provider, "b");
+        tell(rl, &attempt, i == 0 ? 500 : 402);
+    }
+    assert_int_equal(attempt.status, RL_E_QUOTA); /* nobody is left */
+    assert_in_range(the_clock.now, START + RL_MILLISECOND, START + 2 * RL_SECOND);
+
+    /* Of the last that is left it is waited for. */
+    attempt = (rl_attempt)RL_ATTEMPT_INIT;
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    tell(rl, &attempt, 402);
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    the_clock.now = START + 100 * RL_SECOND;
+    assert_int_equal(rl_attempt_done(rl, &attempt, &response), RL_OK);
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    assert_string_equal(attempt.route.provider, "b");
+    assert_true(the_clock.now >= START + 110 * RL_SECOND);
+    rl_attempt_abandon(rl, &attempt);
+    rl_close(rl);
+}
+
+static uint64_t never_again(void *user, const rl_retry_result *result, uint64_t action)
+{
+    (void)user;
+    return result->outcome == RL_OUTCOME_SERVER_ERROR ? RL_GIVE_UP : action;
+}
+
+/* The program's word, that it is not worth another try, holds on all routes. */
+static void the_program_may_end_it(void **state)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_context *rl = NULL;
+    rl_request request = ask("a", "m");
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    (void)state;
+    options.config_json = "{\"fallback\": {\"a/m\": [\"b/m\"]}}";
+    options.classify = never_again;
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    tell(rl, &attempt, 402); /* this is the library's own opinion */
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    tell(rl, &attempt, 500);
+    assert_int_equal(attempt.status, RL_E_REJECTED);
+    attempt = (rl_attempt)RL_ATTEMPT_INIT;
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    tell(rl, &attempt, 500);
+    assert_int_equal(attempt.status, RL_E_REJECTED);
+    assert_int_equal(attempt.number, 1);
+    rl_close(rl);
+}
+
 static void a_bound_on_attempts_bounds_routes_too(void **state)
 {
     rl_context *rl = open_with("{\"fallback\": [\"a/m\", \"b/m\", \"c/m\"]}");
@@ -294,6 +364,70 @@ static void the_budget_pays_for_rounds(void **state)
     assert_int_equal(attempt.status, RL_E_BUDGET);
     assert_int_equal(attempt.number, 4);
     assert_int_equal(attempt.retry_at, START + RL_MINUTE);
+    rl_close(rl);
+}
+
+/* Rounds of nothing but refusals cost nothing, also after one that did. */
+static void the_budget_does_not_pay_for_refusals(void **state)
+{
+    rl_context *rl =
+        open_with("{\"fallback\": [\"a/m\", \"b/m\"], \"retry\": {\"jitter\": \"none\", "
+                  "\"budget\": {\"ratio\": 0, \"floor_per_minute\": 1, \"burst\": 1}}}");
+    rl_request request = ask("a", "m");
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    (void)state;
+    while (rl_next_attempt(rl, &request, &attempt))
+        tell(rl, &attempt, attempt.number < 3 ? 500 : attempt.number < 9 ? 429 : 200);
+    assert_int_equal(attempt.number, 9);
+    assert_int_equal(attempt.status, RL_OK);
+    rl_close(rl);
+}
+
+/* The longest wait is one in the queue: the back-off between rounds comes before it. */
+static void a_short_wait_outlasts_the_back_off(void **state)
+{
+    rl_context *rl = open_with("{\"fallback\": {\"a/m\": [\"b/m\"]}, \"retry\": {\"jitter\": "
+                               "\"none\", \"base_delay_ms\": 500}}");
+    rl_request request = ask("a", "m");
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    (void)state;
+    request.max_wait_ms = 1;
+    while (rl_next_attempt(rl, &request, &attempt))
+        tell(rl, &attempt, attempt.number < 5 ? 500 : 200);
+    assert_int_equal(attempt.status, RL_OK);
+
+    /* But not the deadline. */
+    attempt = (rl_attempt)RL_ATTEMPT_INIT;
+    request.deadline_ms = 499;
+    while (rl_next_attempt(rl, &request, &attempt))
+        tell(rl, &attempt, 500);
+    assert_int_equal(attempt.status, RL_E_DEADLINE);
+    assert_int_equal(attempt.number, 2);
+    assert_true(attempt.retry_at >= the_clock.now + 500 * RL_MILLISECOND);
+    rl_close(rl);
+}
+
+/* What is known of some routes says nothing of others, or of none. */
+static void a_request_may_change_its_mind(void **state)
+{
+    rl_context *rl = open_with("{\"fallback\": {\"a/m\": [\"b/m\"], \"c/m\": [\"d/m\"]}}");
+    rl_request request = ask("a", "m");
+    rl_attempt attempt = RL_ATTEMPT_INIT;
+
+    (void)state;
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    tell(rl, &attempt, 500);
+    request.provider = "c";
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    check_route(&attempt, "c", "m", NULL, RL_ROUTE_FIRST);
+    tell(rl, &attempt, 500);
+    request.allow_fallback = RL_FALLBACK_OFF;
+    assert_int_equal(rl_next_attempt(rl, &request, &attempt), 1);
+    check_route(&attempt, "c", "m", NULL, RL_ROUTE_ASKED);
+    tell(rl, &attempt, 402);
+    assert_int_equal(attempt.status, RL_E_QUOTA);
     rl_close(rl);
 }
 
@@ -557,6 +691,210 @@ static void a_long_line_is_not_joined(void **state)
     rl_close(rl);
 }
 
+/* Of a provider that nothing is known of yet a few are let go at first: no reason to leave it. */
+static void what_is_not_known_yet_is_not_left(void **state)
+{
+    rl_context *rl = open_with("{\"fallback\": {\"a/m\": [\"b/m\"]}}");
+    rl_request request = ask("a", "m");
+    rl_attempt attempt[40];
+    int ready[40], waiting = 0;
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        attempt[i] = (rl_attempt)RL_ATTEMPT_INIT;
+        ready[i] = -1;
+        assert_int_equal(rl_attempt_submit(rl, &request, &attempt[i], note_ready, &ready[i]),
+                         RL_OK);
+        (void)rl_dispatch(rl);
+        assert_string_equal(attempt[i].route.provider, "a");
+        waiting += ready[i] < 0;
+    }
+    assert_true(waiting > 0);
+    rl_close(rl);
+}
+
+static void refuse_for(rl_context *rl, rl_attempt *attempt, const char *seconds)
+{
+    rl_header header = { "retry-after", 11, seconds, strlen(seconds) };
+    rl_response response = answer(429);
+
+    response.headers = &header;
+    response.header_count = 1;
+    assert_int_equal(rl_attempt_done(rl, attempt, &response), RL_OK);
+}
+
+#define ONE_A_SECOND                                                                               \
+    "{\"providers\": {\"a\": {\"limits\": [{\"dimension\": \"requests\", \"amount\": 1, "          \
+    "\"period\": \"second\"}]}}, \"fallback\": {\"a/m\": [\"b/m\"], \"stay_within_ms\": 2000}}"
+
+/* It waits for the first, whose gate closes for a minute meanwhile. */
+static void who_waits_in_vain_goes_elsewhere(void **state)
+{
+    rl_context *rl = open_with(ONE_A_SECOND);
+    rl_request request = ask("a", "m");
+    rl_attempt first = RL_ATTEMPT_INIT, second = RL_ATTEMPT_INIT;
+    int ready = -1;
+
+    (void)state;
+    assert_int_equal(rl_next_attempt(rl, &request, &first), 1);
+    assert_int_equal(rl_attempt_submit(rl, &request, &second, note_ready, &ready), RL_OK);
+    (void)rl_dispatch(rl);
+    assert_int_equal(ready, -1);
+    check_route(&second, "a", "m", NULL, RL_ROUTE_FIRST);
+    refuse_for(rl, &first, "60");
+    for (int i = 0; i < 3 && ready < 0; i++) {
+        assert_true(rl_next_wakeup(rl) <= the_clock.now);
+        (void)rl_dispatch(rl);
+    }
+    assert_int_equal(ready, 1);
+    check_route(&second, "b", "m", NULL, RL_ROUTE_EARLIEST);
+    tell(rl, &second, 200);
+    assert_int_equal(second.status, RL_OK);
+    rl_attempt_abandon(rl, &first);
+    rl_close(rl);
+}
+
+/* Others of a higher priority come before it, one after the other: it has waited for as long as it
+ * stays. */
+static void who_is_overtaken_for_too_long_goes_elsewhere(void **state)
+{
+    rl_context *rl = open_with(ONE_A_SECOND);
+    rl_request request = ask("a", "m"), high = ask("a", "m");
+    rl_attempt attempt = RL_ATTEMPT_INIT, other[8];
+    int ready = -1, others[8];
+
+    (void)state;
+    high.priority = RL_PRIORITY_HIGH;
+    high.allow_fallback = RL_FALLBACK_OFF;
+    (void)go(rl, &request);
+    assert_int_equal(rl_attempt_submit(rl, &request, &attempt, note_ready, &ready), RL_OK);
+    for (int i = 0; i < 8; i++) {
+        other[i] = (rl_attempt)RL_ATTEMPT_INIT;
+        assert_int_equal(rl_attempt_submit(rl, &high, &other[i], note_ready, &others[i]), RL_OK);
+    }
+    while (ready < 0) {
+        (void)rl_dispatch(rl);
+        if (ready < 0 && rl_next_wakeup(rl) > the_clock.now)
+            the_clock.now = rl_next_wakeup(rl);
+    }
+    assert_int_equal(ready, 1);
+    check_route(&attempt, "b", "m", NULL, RL_ROUTE_EARLIEST);
+    assert_in_range(the_clock.now, START + 3 * RL_SECOND, START + 4 * RL_SECOND);
+    rl_close(rl);
+}
+
+/* The same, cancelled or closed meanwhile: told once, nothing held. */
+static void who_waits_by_a_route_can_be_cancelled(void **state)
+{
+    rl_context *rl = open_with(ONE_A_SECOND);
+    rl_request request = ask("a", "m");
+    rl_attempt attempt[3];
+    int ready[3] = { -1, -1, -1 };
+
+    (void)state;
+    (void)go(rl, &request);
+    for (int i = 0; i < 3; i++) {
+        attempt[i] = (rl_attempt)RL_ATTEMPT_INIT;
+        assert_int_equal(rl_attempt_submit(rl, &request, &attempt[i], note_ready, &ready[i]),
+                         RL_OK);
+    }
+    assert_int_equal(rl_attempt_cancel(rl, &attempt[0]), RL_OK);
+    assert_int_equal(ready[0], 0);
+    assert_int_equal(attempt[0].status, RL_E_CANCELLED);
+    rl_close(rl);
+    assert_int_equal(ready[1], 0);
+    assert_int_equal(ready[2], 0);
+    assert_int_equal(attempt[2].status, RL_E_CLOSED);
+}
+
+/* Two routes of a hundred a minute carry two hundred in a minute. */
+static void routes_carry_together_what_each_carries(void **state)
+{
+    rl_context *rl = open_with(
+        "{\"providers\": {\"p\": {\"limits\": [{\"dimension\": \"requests\", \"amount\": 100,"
+        "  \"period\": \"minute\", \"algorithm\": \"token_bucket\", \"burst\": 1}], \"keys\": ["
+        "   {\"name\": \"1\"}, {\"name\": \"2\"}]}}}");
+    rl_request request = ask("p", "m");
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        (void)go(rl, &request);
+    assert_true(the_clock.now < START + 60 * RL_SECOND);
+    assert_true(the_clock.now > START + 58 * RL_SECOND);
+    rl_close(rl);
+}
+
+/* A blocked thread's queue is full: the others' is not. */
+static void a_full_queue_is_gone_around(void **state)
+{
+    rl_context *rl =
+        open_with("{\"providers\": {\"a\": {\"limits\": [{\"dimension\": \"requests\", "
+                  "\"amount\": 1, \"period\": \"second\"}]}},"
+                  " \"queue\": {\"max_size_per_provider\": 0},"
+                  " \"fallback\": {\"a/m\": [\"b/m\"], \"stay_within_ms\": 2000}}");
+    rl_request request = ask("a", "m");
+    rl_attempt attempt;
+
+    (void)state;
+    (void)go(rl, &request);
+    attempt = go(rl, &request);
+    check_route(&attempt, "b", "m", NULL, RL_ROUTE_FIRST);
+    rl_close(rl);
+}
+
+/* ---- threads ---- */
+
+struct waiter {
+    rl_context *rl;
+    rl_attempt attempt;
+    int got;
+};
+
+static void *wait_for_first(void *user)
+{
+    struct waiter *waiter = user;
+    rl_request request = ask("a", "m");
+
+    waiter->got = rl_next_attempt(waiter->rl, &request, &waiter->attempt);
+    return NULL;
+}
+
+static uint64_t waiting_in(const rl_context *rl)
+{
+    rl_stats stats = { .size = sizeof stats };
+
+    return rl_stats_get(rl, &stats) == RL_OK ? stats.waiting : 0;
+}
+
+/* As above, on the system's clock: the blocked thread is told, and goes elsewhere. */
+static void a_blocked_thread_that_waits_in_vain_goes_elsewhere(void **state)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_request request = ask("a", "m");
+    struct waiter waiter = { .attempt = RL_ATTEMPT_INIT };
+    rl_attempt first = RL_ATTEMPT_INIT;
+    pthread_t thread;
+
+    (void)state;
+    options.config_json =
+        "{\"providers\": {\"a\": {\"limits\": [{\"dimension\": \"requests\", \"amount\": 1, "
+        "\"period\": \"hour\", \"algorithm\": \"token_bucket\"}]}},"
+        " \"queue\": {\"max_wait_ms\": 7200000}, \"retry\": {\"max_hint_ms\": 86400000},"
+        " \"fallback\": {\"a/m\": [\"b/m\"], \"stay_within_ms\": 7200000}}";
+    assert_int_equal(rl_open(&options, &waiter.rl), RL_OK);
+    assert_int_equal(rl_next_attempt(waiter.rl, &request, &first), 1);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_first, &waiter), 0);
+    while (waiting_in(waiter.rl) == 0)
+        (void)sched_yield();
+    refuse_for(waiter.rl, &first, "9000");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(waiter.got, 1);
+    assert_string_equal(waiter.attempt.route.provider, "b");
+    tell(waiter.rl, &waiter.attempt, 200);
+    rl_attempt_abandon(waiter.rl, &first);
+    rl_close(waiter.rl);
+}
+
 /* ---- mistakes ---- */
 
 static void a_request_that_makes_no_sense_is_refused(void **state)
@@ -623,8 +961,13 @@ int main(void)
         cmocka_unit_test(who_is_in_a_list_falls_back_on_those_behind),
         cmocka_unit_test(endings_that_another_route_may_not_share_go_there),
         cmocka_unit_test(a_round_begins_again_after_the_back_off),
+        cmocka_unit_test(a_route_that_asks_for_long_is_left),
+        cmocka_unit_test(the_program_may_end_it),
         cmocka_unit_test(a_bound_on_attempts_bounds_routes_too),
         cmocka_unit_test(the_budget_pays_for_rounds),
+        cmocka_unit_test(the_budget_does_not_pay_for_refusals),
+        cmocka_unit_test(a_short_wait_outlasts_the_back_off),
+        cmocka_unit_test(a_request_may_change_its_mind),
         cmocka_unit_test(what_is_too_large_for_the_first_takes_the_next),
         cmocka_unit_test(an_open_breaker_is_gone_around_and_closes_by_itself),
         cmocka_unit_test(who_cannot_wait_is_told_the_earliest_time),
@@ -635,6 +978,13 @@ int main(void)
         cmocka_unit_test(a_conversation_keeps_its_key_within_the_bound),
         cmocka_unit_test(a_submitted_attempt_goes_by_a_route_too),
         cmocka_unit_test(a_long_line_is_not_joined),
+        cmocka_unit_test(what_is_not_known_yet_is_not_left),
+        cmocka_unit_test(who_waits_in_vain_goes_elsewhere),
+        cmocka_unit_test(who_is_overtaken_for_too_long_goes_elsewhere),
+        cmocka_unit_test(who_waits_by_a_route_can_be_cancelled),
+        cmocka_unit_test(routes_carry_together_what_each_carries),
+        cmocka_unit_test(a_full_queue_is_gone_around),
+        cmocka_unit_test(a_blocked_thread_that_waits_in_vain_goes_elsewhere),
         cmocka_unit_test(a_request_that_makes_no_sense_is_refused),
         cmocka_unit_test(an_older_request_goes_as_named),
         cmocka_unit_test(a_reload_changes_the_chain),
