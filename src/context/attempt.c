@@ -55,7 +55,7 @@ static void set_out(rl_attempt *attempt, const struct rl__routes *routes,
     course->at = (uint32_t)choice->index;
     course->count = (uint32_t)routes->count;
     course->is_fallback = way->rank != 0;
-    rl__route_of(way->ask.lane, choice->reason, &attempt->route);
+    rl__route_of(way->ask.lane, course->begins ? RL_ROUTE_AGAIN : choice->reason, &attempt->route);
 }
 
 static void set_out_as_named(rl_attempt *attempt, const struct rl__ask *ask)
@@ -72,6 +72,7 @@ static void begin(rl_context *rl, rl_attempt *attempt, const struct rl__ask *ask
 
     if (course->count > 1)
         course->tried |= UINT64_C(1) << course->at;
+    course->begins = 0;
     if (course->is_fallback)
         rl__fetch_add(&rl->count.fallbacks, 1);
     attempt->number++;
@@ -193,6 +194,7 @@ static rl_status begin_round(rl_context *rl, struct rl__routes *routes, rl_attem
     }
     course->owes = 0;
     course->tried = 0;
+    course->begins = 1;
     course->round_from = course->again_at;
     rl__routes_delay(routes, rl__sub_sat(course->round_from, now));
     return RL_OK;

@@ -27,6 +27,7 @@ struct __attribute__((may_alias)) rl__course { /* laid over plain words */
     uint32_t is_fallback; /* that one is another than was asked for */
     uint32_t count;       /* how many there are; 0 or 1: no choice */
     uint32_t owes;        /* a further round takes from the retry budget */
+    uint64_t begins;      /* a further round has begun, and nothing left in it yet */
 };
 
 #endif

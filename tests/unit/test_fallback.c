@@ -245,6 +245,8 @@ static void a_round_begins_again_after_the_back_off(void **state)
     rl_context *rl = open_with("{\"fallback\": {\"a/m\": [\"b/m\"]}, \"retry\": {\"jitter\": "
                                "\"none\", \"max_attempts\": 5, \"base_delay_ms\": 500}}");
     static const char *const want[] = { "a", "b", "a", "b", "a" };
+    static const uint64_t why[] = { RL_ROUTE_FIRST, RL_ROUTE_NEXT, RL_ROUTE_AGAIN, RL_ROUTE_NEXT,
+                                    RL_ROUTE_AGAIN };
     rl_request request = ask("a", "m");
     rl_attempt attempt = RL_ATTEMPT_INIT;
     char text[200];
@@ -252,6 +254,7 @@ static void a_round_begins_again_after_the_back_off(void **state)
     (void)state;
     while (rl_next_attempt(rl, &request, &attempt)) {
         assert_string_equal(attempt.route.provider, want[attempt.number - 1]);
+        assert_int_equal(attempt.route.reason, why[attempt.number - 1]);
         if (attempt.number == 2)
             assert_int_equal(the_clock.now, START);
         if (attempt.number == 3)
