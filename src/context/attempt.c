@@ -4,9 +4,8 @@
 #include "context/context.h"
 
 #include "base/arith.h"
-#include "context/attempt.h"
+#include "context/attempt_route.h"
 #include "context/guard.h"
-#include "context/routes.h"
 #include "flow/retry.h"
 
 #include <string.h>
@@ -43,27 +42,6 @@ static void start_course(rl_context *rl, rl_attempt *attempt, rl_time now)
     course->sequence = rl__fetch_add(&rl->locked.queue.next_sequence, 1);
     if (rl__settings(rl)->has_retry_budget)
         rl_retry_budget_pay(&rl->retry_budget, now);
-}
-
-/* Where it is about to ask. */
-static void set_out(rl_attempt *attempt, const struct rl__routes *routes,
-                    const struct rl__route_choice *choice)
-{
-    struct rl__course *course = course_of(attempt);
-    const struct rl__way *way = &routes->of[choice->index];
-
-    course->at = (uint32_t)choice->index;
-    course->count = (uint32_t)routes->count;
-    course->is_fallback = way->rank != 0;
-    rl__route_of(way->ask.lane, course->begins ? RL_ROUTE_AGAIN : choice->reason, &attempt->route);
-}
-
-static void set_out_as_named(rl_attempt *attempt, const struct rl__ask *ask)
-{
-    struct rl__course *course = course_of(attempt);
-
-    course->count = course->is_fallback = 0;
-    rl__route_of(ask->lane, RL_ROUTE_ASKED, &attempt->route);
 }
 
 static void begin(rl_context *rl, rl_attempt *attempt, const struct rl__ask *ask, rl_time now)
@@ -172,96 +150,6 @@ static rl_status acquire_one(rl_context *rl, const struct rl__ask *ask, rl_attem
 
 /* ---- by one of several routes ---- */
 
-/* What uses up no attempt needs no budget either: after a refusal the gate paces all of them. */
-static rl_status take_budget(rl_context *rl, int counted, rl_time now, rl_time *retry_at)
-{
-    if (!counted || !rl__settings(rl)->has_retry_budget)
-        return RL_OK;
-    return rl_retry_budget_take(&rl->retry_budget, now, retry_at);
-}
-
-/* All that are left have been tried: that is a retry like any other. */
-static rl_status begin_round(rl_context *rl, struct rl__routes *routes, rl_attempt *attempt,
-                             rl_time now)
-{
-    struct rl__course *course = course_of(attempt);
-    rl_time allowed;
-
-    if (take_budget(rl, course->owes != 0, now, &allowed) != RL_OK) {
-        attempt->permit.retry_at = rl__max(allowed, course->again_at);
-        rl__fetch_add(&rl->count.over_budget, 1);
-        return RL_E_BUDGET;
-    }
-    course->owes = 0;
-    course->tried = 0;
-    course->begins = 1;
-    course->round_from = course->again_at;
-    rl__routes_delay(routes, rl__sub_sat(course->round_from, now));
-    return RL_OK;
-}
-
-/* Which way now. RL_OK: choice->index; a round that begins again begins here. */
-static rl_status choose(rl_context *rl, struct rl__routes *routes, rl_attempt *attempt,
-                        uint64_t skip, rl_time now, struct rl__route_choice *choice)
-{
-    struct rl__course *course = course_of(attempt);
-    rl_status st = RL_OK;
-
-    if (!rl__routes_choose(rl, routes, course, skip, now, choice)) {
-        if (skip != 0)
-            return RL_E_NOT_FOUND;
-        *choice = (struct rl__route_choice){ .start = RL_NEVER }; /* so that it says why */
-    }
-    if (choice->is_new_round)
-        st = begin_round(rl, routes, attempt, now);
-    set_out(attempt, routes, choice);
-    return st;
-}
-
-/* So often it looks for a better way, when it has waited in vain; so long at least each time. */
-#define TURNS    8
-#define PATIENCE (100 * RL_MILLISECOND)
-
-/* Until when to wait there before looking around again. */
-static rl_time patience(const struct rl__routes *routes, const struct rl__route_choice *choice,
-                        rl_time now)
-{
-    rl_time start = choice->start == RL_NEVER ? now : rl__max(choice->start, now);
-
-    return rl__add_sat(start, rl__max(routes->stay, PATIENCE));
-}
-
-/* Ends that another route may not share. */
-static int is_of_route(rl_status st)
-{
-    return st == RL_E_TIMEOUT || st == RL_E_DEADLINE || st == RL_E_TOO_LARGE ||
-           st == RL_E_QUEUE_FULL || st == RL_E_CIRCUIT_OPEN || st == RL_E_DROPPED ||
-           st == RL_E_TABLE_FULL;
-}
-
-/* Ends of a wait that might have been longer. */
-static int is_impatient(rl_status st)
-{
-    return st == RL_E_TIMEOUT || st == RL_E_DEADLINE || st == RL_E_CIRCUIT_OPEN;
-}
-
-/* Until it may look around again. RL_OK: *ask is what to ask. */
-static rl_status set_bounds(const struct rl__routes *routes, const struct rl__route_choice *choice,
-                            unsigned turn, rl_attempt *attempt, rl_time now, struct rl__ask *ask)
-{
-    struct rl__course *course = course_of(attempt);
-
-    *ask = routes->of[choice->index].ask;
-    if (course->round_from > ask->expires) {
-        attempt->permit.retry_at = course->round_from;
-        return ask->expired;
-    }
-    if (turn < TURNS)
-        ask->expires = rl__min(ask->expires, patience(routes, choice, now));
-    course->not_before = course->round_from;
-    return RL_OK;
-}
-
 /* On one route, and not for longer than until another may be better. RL_WAIT: look again. */
 static rl_status acquire_there(rl_context *rl, const struct rl__routes *routes,
                                const struct rl__route_choice *choice, unsigned turn,
@@ -269,57 +157,37 @@ static rl_status acquire_there(rl_context *rl, const struct rl__routes *routes,
 {
     rl_time last = routes->of[choice->index].ask.expires;
     struct rl__ask ask;
-    rl_status st = set_bounds(routes, choice, turn, attempt, *now, &ask);
+    rl_status st = rl__set_bounds(routes, choice, turn, attempt, *now, &ask);
 
     if (st != RL_OK)
         return st;
     st = acquire_guarded(rl, &ask, attempt, now);
-    return is_impatient(st) && ask.expires < last && *now < last ? RL_WAIT : st;
-}
-
-/* Of several ends the one that speaks of the earliest time. */
-struct ending {
-    rl_status status; /* RL_OK: none yet */
-    rl_permit permit; /* holds nothing */
-    rl_route route;
-};
-
-static void keep_ending(struct ending *ending, const rl_attempt *attempt, rl_status st)
-{
-    if (ending->status != RL_OK && attempt->permit.retry_at >= ending->permit.retry_at)
-        return;
-    *ending = (struct ending){ st, attempt->permit, attempt->route };
-}
-
-static rl_status end_so(const struct ending *ending, rl_attempt *attempt)
-{
-    attempt->permit = ending->permit;
-    attempt->route = ending->route;
-    return ending->status;
+    return rl__ends_on_time(st) && ask.expires < last && *now < last ? RL_WAIT : st;
 }
 
 static rl_status acquire_any(rl_context *rl, struct rl__routes *routes, rl_attempt *attempt,
                              rl_time *now)
 {
-    struct ending ending = { .status = RL_OK };
+    struct rl__ending ending = { .status = RL_OK };
     uint64_t skip = 0;
 
     for (unsigned turn = 0;; turn++) {
         struct rl__route_choice choice;
-        rl_status st = choose(rl, routes, attempt, skip, *now, &choice);
+        rl_status st = rl__choose(rl, routes, attempt, skip, *now, &choice);
 
         if (st == RL_E_NOT_FOUND)
-            return end_so(&ending, attempt);
+            return rl__ending_use(&ending, attempt);
         if (st == RL_OK)
             st = acquire_there(rl, routes, &choice, turn, attempt, now);
         if (st == RL_WAIT)
             continue;
-        if (!is_of_route(st))
+        if (!rl__ends_on_route(st))
             return st;
-        keep_ending(&ending, attempt, st);
+        rl__ending_keep(&ending, attempt, st);
         skip |= UINT64_C(1) << choice.index;
         if (*now >= routes->of[choice.index].ask.expires)
-            return end_so(&ending, attempt); /* its time is over, whatever else there may be */
+            return rl__ending_use(&ending,
+                                  attempt); /* its time is over, whatever else there may be */
     }
 }
 
@@ -330,14 +198,14 @@ static rl_status acquire_by_route(rl_context *rl, const rl_request *request,
     rl_status st;
 
     if (named->fallback == RL_FALLBACK_OFF) {
-        set_out_as_named(attempt, named);
+        rl__set_out_as_named(attempt, named);
         return acquire_one(rl, named, attempt, now);
     }
     if ((st = rl__routes_read(rl, request, course_of(attempt), *now, &routes)) != RL_OK)
         return st;
     if (routes.count > 1)
         return acquire_any(rl, &routes, attempt, now);
-    set_out(attempt, &routes, &(struct rl__route_choice){ .reason = RL_ROUTE_ASKED });
+    rl__set_out(attempt, &routes, &(struct rl__route_choice){ .reason = RL_ROUTE_ASKED });
     return acquire_one(rl, &routes.of[0].ask, attempt, now);
 }
 
@@ -412,7 +280,7 @@ static void plan_retry(rl_context *rl, rl_attempt *attempt, uint64_t streak, rl_
         over(attempt, RL_E_DEADLINE, course->not_before, now);
         return;
     }
-    if (take_budget(rl, counted, now, &allowed) != RL_OK) {
+    if (rl__take_budget(rl, counted, now, &allowed) != RL_OK) {
         over(attempt, RL_E_BUDGET, rl__max(allowed, course->not_before), now);
         rl__fetch_add(&rl->count.over_budget, 1);
         return;
@@ -566,24 +434,24 @@ static rl_status submit_there(rl_context *rl, const struct rl__ask *ask, struct 
 static rl_status submit_any(rl_context *rl, struct rl__routes *kept, rl_attempt *attempt,
                             rl_attempt_fn fn, void *user)
 {
-    struct ending ending = { .status = RL_OK };
+    struct rl__ending ending = { .status = RL_OK };
     rl_time now = rl__now(&rl->env);
     uint64_t skip = 0;
 
     for (;;) {
         struct rl__route_choice choice;
         struct rl__ask ask;
-        rl_status st = choose(rl, kept, attempt, skip, now, &choice);
+        rl_status st = rl__choose(rl, kept, attempt, skip, now, &choice);
 
         if (st == RL_E_NOT_FOUND)
-            return end_so(&ending, attempt);
+            return rl__ending_use(&ending, attempt);
         if (st == RL_OK)
-            st = set_bounds(kept, &choice, 0, attempt, now, &ask);
+            st = rl__set_bounds(kept, &choice, 0, attempt, now, &ask);
         if (st == RL_OK)
             st = submit_there(rl, &ask, kept, attempt, fn, user);
-        if (!is_of_route(st))
+        if (!rl__ends_on_route(st))
             return st;
-        keep_ending(&ending, attempt, st);
+        rl__ending_keep(&ending, attempt, st);
         skip |= UINT64_C(1) << choice.index;
     }
 }
@@ -596,14 +464,14 @@ static rl_status submit_by_route(rl_context *rl, const rl_request *request,
     rl_status st;
 
     if (named->fallback == RL_FALLBACK_OFF) {
-        set_out_as_named(attempt, named);
+        rl__set_out_as_named(attempt, named);
         return submit_there(rl, named, NULL, attempt, fn, user);
     }
     st = rl__routes_read(rl, request, course_of(attempt), rl__now(&rl->env), &routes);
     if (st != RL_OK)
         return st;
     if (routes.count == 1) {
-        set_out(attempt, &routes, &(struct rl__route_choice){ .reason = RL_ROUTE_ASKED });
+        rl__set_out(attempt, &routes, &(struct rl__route_choice){ .reason = RL_ROUTE_ASKED });
         return submit_there(rl, &routes.of[0].ask, NULL, attempt, fn, user);
     }
     if ((kept = rl__routes_keep(rl, &routes)) == NULL)
@@ -724,12 +592,12 @@ static int is_sent_elsewhere(rl_context *rl, struct rl__party *party)
     struct rl__ask ask;
     rl_status st;
 
-    if (routes == NULL || !is_impatient(party->waiter.status) || party->turns == TURNS ||
+    if (routes == NULL || !rl__ends_on_time(party->waiter.status) || party->turns == RL__TURNS ||
         now >= routes->of[course_of(attempt)->at].ask.expires)
         return 0;
-    st = choose(rl, routes, attempt, 0, now, &choice);
+    st = rl__choose(rl, routes, attempt, 0, now, &choice);
     if (st == RL_OK)
-        st = set_bounds(routes, &choice, ++party->turns, attempt, now, &ask);
+        st = rl__set_bounds(routes, &choice, ++party->turns, attempt, now, &ask);
     if (st == RL_OK)
         st = wait_for_breaker(ask.lane, attempt, ask.expires, now);
     if (st == RL_OK) {

@@ -250,52 +250,6 @@ static const struct rl__key key_keys[] = {
     { "name", read_key_name }, { "weight", read_weight }, PROVIDER_KEYS, { NULL, NULL }
 };
 
-/* What the provider has, but for what the key itself says. NULL: out of memory. */
-static cJSON *overlay(const cJSON *provider, const cJSON *key)
-{
-    cJSON *both = cJSON_Duplicate(provider, 1);
-
-    if (both == NULL)
-        return NULL;
-    cJSON_DeleteItemFromObjectCaseSensitive(both, "keys");
-    for (const cJSON *member = key->child; member != NULL; member = member->next) {
-        cJSON *copy = cJSON_Duplicate(member, 1);
-
-        cJSON_DeleteItemFromObjectCaseSensitive(both, member->string);
-        if (copy == NULL || !cJSON_AddItemToObject(both, member->string, copy)) {
-            cJSON_Delete(copy);
-            cJSON_Delete(both);
-            return NULL;
-        }
-    }
-    return both;
-}
-
-static rl_status fail_repeated(struct rl__reader *reader, const cJSON *object)
-{
-    for (const cJSON *member = object->child; member != NULL; member = member->next)
-        if (is_repeated_name(object, member)) {
-            (void)rl__reader_enter(reader, member->string); /* nobody reads on */
-            return rl__reader_fail(reader, "this key is given twice");
-        }
-    return RL_OK;
-}
-
-/* Answers are read as its provider's. */
-static rl_status name_key(struct rl__config *config, struct rl__provider_settings *key,
-                          const char *provider, const char *name)
-{
-    key->weight = 1;
-    key->key_of = rl__copy_text(config->env, provider, strlen(provider));
-    key->key = rl__copy_text(config->env, name, strlen(name));
-    if (rl_dialect_find(provider) != NULL)
-        key->dialect = rl__copy_text(config->env, provider, strlen(provider));
-    return key->key_of == NULL || key->key == NULL ||
-                   (rl_dialect_find(provider) != NULL && key->dialect == NULL)
-               ? RL_E_NOMEM
-               : RL_OK;
-}
-
 static rl_status read_whole_key(struct rl__reader *reader, const cJSON *whole, const char *provider,
                                 struct rl__config *config)
 {
@@ -311,7 +265,7 @@ static rl_status read_whole_key(struct rl__reader *reader, const cJSON *whole, c
     if ((st = add_provider(reader, config, full, &target.provider)) != RL_OK)
         return st;
     target.limits.limits = &target.provider->limits;
-    if ((st = name_key(config, target.provider, provider, name->valuestring)) != RL_OK)
+    if ((st = rl__key_name(config, target.provider, provider, name->valuestring)) != RL_OK)
         return st;
     if ((st = rl__read_object(reader, whole, key_keys, &target)) != RL_OK)
         return st;
@@ -326,9 +280,9 @@ static rl_status read_key(struct rl__reader *reader, const cJSON *value, const c
 
     if (!cJSON_IsObject(value))
         return rl__reader_fail(reader, "must be an object");
-    if ((st = fail_repeated(reader, value)) != RL_OK)
+    if ((st = rl__key_check_repeated(reader, value)) != RL_OK)
         return st;
-    if ((whole = overlay(provider, value)) == NULL)
+    if ((whole = rl__key_overlay(provider, value)) == NULL)
         return RL_E_NOMEM;
     st = read_whole_key(reader, whole, provider->string, config);
     cJSON_Delete(whole);

@@ -3,8 +3,8 @@
 #ifndef LLMRL_SRC_CONFIG_H
 #define LLMRL_SRC_CONFIG_H
 
-#include "base/map.h"
 #include "base/env.h"
+#include "base/map.h"
 #include "flow/queue.h"
 #include "scope/lease.h"
 #include "scope/tenants.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the key "fallback". */
+/* Owns the key "fallback", and of a provider's "keys" what is no limit. */
 #include "context/config_route.h"
 
 #include "scope/registry.h"
@@ -182,6 +182,52 @@ rl_status rl__read_fallback(struct rl__reader *reader, const cJSON *value,
         rl__reader_leave(reader, mark);
     }
     return RL_OK;
+}
+
+/* ---- keys of a provider ---- */
+
+cJSON *rl__key_overlay(const cJSON *provider, const cJSON *key)
+{
+    cJSON *both = cJSON_Duplicate(provider, 1);
+
+    if (both == NULL)
+        return NULL;
+    cJSON_DeleteItemFromObjectCaseSensitive(both, "keys");
+    for (const cJSON *member = key->child; member != NULL; member = member->next) {
+        cJSON *copy = cJSON_Duplicate(member, 1);
+
+        cJSON_DeleteItemFromObjectCaseSensitive(both, member->string);
+        if (copy == NULL || !cJSON_AddItemToObject(both, member->string, copy)) {
+            cJSON_Delete(copy);
+            cJSON_Delete(both);
+            return NULL;
+        }
+    }
+    return both;
+}
+
+rl_status rl__key_check_repeated(struct rl__reader *reader, const cJSON *object)
+{
+    for (const cJSON *member = object->child; member != NULL; member = member->next)
+        if (is_repeated(object, member)) {
+            (void)rl__reader_enter(reader, member->string); /* nobody reads on */
+            return rl__reader_fail(reader, "this key is given twice");
+        }
+    return RL_OK;
+}
+
+rl_status rl__key_name(struct rl__config *config, struct rl__provider_settings *key,
+                       const char *provider, const char *name)
+{
+    key->weight = 1;
+    key->key_of = rl__copy_text(config->env, provider, strlen(provider));
+    key->key = rl__copy_text(config->env, name, strlen(name));
+    if (rl_dialect_find(provider) != NULL)
+        key->dialect = rl__copy_text(config->env, provider, strlen(provider));
+    return key->key_of == NULL || key->key == NULL ||
+                   (rl_dialect_find(provider) != NULL && key->dialect == NULL)
+               ? RL_E_NOMEM
+               : RL_OK;
 }
 
 /* ---- how many ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a configuration says of routes: chains of fallback. */
+/* What a configuration says of routes: chains of fallback, and a provider's keys. */
 #ifndef LLMRL_SRC_CONFIG_ROUTE_H
 #define LLMRL_SRC_CONFIG_ROUTE_H
 
@@ -28,6 +28,12 @@ rl_status rl__read_fallback(struct rl__reader *reader, const cJSON *value,
 /* Once all is read: no request may have more than RL__ROUTES_MAX routes. */
 rl_status rl__check_routes(struct rl__reader *reader, const struct rl__config *config);
 void rl__chains_free(struct rl__config *config);
+/* What the provider has, but for what the key itself says; to be deleted. NULL: out of memory. */
+cJSON *rl__key_overlay(const cJSON *provider, const cJSON *key);
+rl_status rl__key_check_repeated(struct rl__reader *reader, const cJSON *object);
+/* Names it, and has its answers read as its provider's. */
+rl_status rl__key_name(struct rl__config *config, struct rl__provider_settings *key,
+                       const char *provider, const char *name);
 /* What a request falls back on; NULL: nothing. */
 const struct rl__hop *rl__config_fallback(const struct rl__config *config, const char *provider,
                                           const char *model);
