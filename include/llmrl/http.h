@@ -20,6 +20,19 @@ extern "C" {
 
 typedef struct rl_http_engine rl_http_engine;
 
+/** Where an attempt goes, and with what; filled in for the route, for the program to complete. Its
+ * strings are read, and copied, when the callback is back. */
+typedef struct rl_http_target {
+    size_t size;          /* sizeof(rl_http_target), of the library */
+    const char *base_url; /* as the configuration has it for the route, else the engine's */
+    const char *dialect;  /* how the key is sent: the name of the route's provider */
+    const char *api_key;  /* NULL, and then none is sent: the engine's own is for its own door */
+    const char *path;     /* the call's, like the body: where the route has another model, the body
+                             must name that */
+    const char *body;
+    size_t body_length;
+} rl_http_target;
+
 typedef struct rl_http_options {
     size_t size;            /* set by RL_HTTP_OPTIONS_INIT */
     const char *base_url;   /* "https://api.openai.com"; not NULL; copied */
@@ -32,6 +45,11 @@ typedef struct rl_http_options {
     uint64_t connect_timeout_ms; /* 0: 30 000 */
     uint64_t max_body_bytes;     /* of one answer, decoded; 0: 16 MiB */
     uint64_t max_attempts;       /* overrides the configured retry.max_attempts; 0: as configured */
+    /* Called before each attempt of a call whose request allows fallback, with the call's `user`;
+     * it must not call the engine. Not RL_OK: the call ends with that. NULL: the engine has one
+     * door, and no call falls back. */
+    rl_status (*route)(void *route_user, void *user, const rl_route *route, rl_http_target *target);
+    void *route_user; /* borrowed until the engine is freed */
 } rl_http_options;
 
 static inline rl_http_options rl_http_options_init_(void)

@@ -70,7 +70,9 @@ rl_status rl_http_engine_new(rl_context *rl, const rl_http_options *options, rl_
 
 static void free_call(struct call *call)
 {
+    target_free(&call->target);
     free(call->model);
+    free(call->affinity);
     free(call->path);
     free(call->body);
     free(call->key_line);
@@ -233,18 +235,28 @@ static rl_status fill_key(struct call *call, const char *key)
     return RL_OK;
 }
 
+static rl_status fill_affinity(struct call *call, const char *affinity)
+{
+    if (affinity == NULL)
+        return RL_OK;
+    call->request.affinity = call->affinity = copy_bytes(affinity, strlen(affinity));
+    return call->affinity == NULL ? RL_E_NOMEM : RL_OK;
+}
+
 static rl_status fill_call(struct call *call, const rl_http_call *from)
 {
     const char *model = from->request->model;
 
     call->request = *from->request;
     call->request.size = sizeof call->request;
-    call->request.allow_fallback = RL_FALLBACK_OFF; /* it knows one door only */
+    if (call->engine->settings.route == NULL)
+        call->request.allow_fallback = RL_FALLBACK_OFF; /* there is one door only */
     call->request.provider = call->engine->settings.provider;
     call->model = copy_bytes(model == NULL ? "" : model, model == NULL ? 0 : strlen(model));
     call->path = copy_bytes(from->path, strlen(from->path));
     call->body = copy_bytes(from->body, from->body_length);
     if (call->model == NULL || call->path == NULL || call->body == NULL ||
+        fill_affinity(call, from->request->affinity) != RL_OK ||
         fill_key(call, from->idempotency_key) != RL_OK)
         return RL_E_NOMEM;
     call->request.model = call->model;

@@ -39,6 +39,8 @@ struct settings {
     char *provider, *ca_file;
     uint64_t max_in_flight, attempt_timeout_ms, connect_timeout_ms, max_body_bytes, max_attempts;
     struct curl_slist *headers;
+    rl_status (*route)(void *route_user, void *user, const rl_route *route, rl_http_target *target);
+    void *route_user;
 };
 rl_status settings_read(struct settings *settings, const rl_http_options *options,
                         const char **why);
@@ -60,6 +62,15 @@ struct reply {
     char request_id[128];
 };
 
+/* Where one attempt goes that is not the engine's own way; all NULL: it is. */
+struct target {
+    struct door door;
+    struct secret key;
+    struct curl_slist *headers;
+    char *path, *body;
+    size_t body_length;
+};
+
 enum stage { STAGE_WAITING, STAGE_ON_WIRE };
 
 /* One accepted call. */
@@ -68,7 +79,8 @@ struct call {
     struct call *next, *previous;
     enum stage stage;
     rl_request request;
-    char *model, *path, *body;
+    char *model, *affinity, *path, *body;
+    struct target target;
     char *key_line;            /* a header; NULL: none */
     struct curl_slist headers; /* that one, before the engine's */
     size_t body_length, body_sent;
@@ -89,6 +101,11 @@ struct rl_http_engine {
     uint64_t finished; /* counts callbacks, for step() to notice */
     int draining;
 };
+
+/* target.c: asks the program, if the call may go by several routes. What it says of a route is
+ * checked as the engine's options are. */
+rl_status target_read(struct call *call);
+void target_free(struct target *target);
 
 /* transfer.c: one attempt on the wire. */
 rl_status transfer_start(struct call *call);

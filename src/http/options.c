@@ -52,7 +52,8 @@ rl_status settings_read(struct settings *settings, const rl_http_options *option
     rl_status st;
 
     *why = "";
-    *settings = (struct settings){ { NULL, 0 }, { NULL, 0 }, NULL, NULL, 0, 0, 0, 0, 0, NULL };
+    *settings =
+        (struct settings){ { NULL, 0 }, { NULL, 0 }, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL };
     if ((st = copy_options(options, &own)) != RL_OK)
         return st;
     if (own.provider == NULL || own.provider[0] == '\0') {
@@ -68,6 +69,8 @@ rl_status settings_read(struct settings *settings, const rl_http_options *option
     settings->connect_timeout_ms = or_default(own.connect_timeout_ms, 30000);
     settings->max_body_bytes = or_default(own.max_body_bytes, UINT64_C(16) * 1024 * 1024);
     settings->max_attempts = own.max_attempts;
+    settings->route = own.route;
+    settings->route_user = own.route_user;
     settings->headers =
         secret_headers(&settings->key, own.dialect != NULL ? own.dialect : own.provider);
     return settings->headers == NULL ? RL_E_NOMEM : RL_OK;

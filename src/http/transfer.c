@@ -125,13 +125,29 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 
 /* ---- what goes out ---- */
 
+static int is_by_route(const struct call *call)
+{
+    return call->target.door.url != NULL;
+}
+
+static const struct door *door_of(const struct call *call)
+{
+    return is_by_route(call) ? &call->target.door : &call->engine->settings.door;
+}
+
+static size_t length_of(const struct call *call)
+{
+    return is_by_route(call) ? call->target.body_length : call->body_length;
+}
+
 static size_t on_send(char *out, size_t size, size_t count, void *user)
 {
     struct call *call = user;
-    size_t room = size * count, left = call->body_length - call->body_sent;
+    const char *body = is_by_route(call) ? call->target.body : call->body;
+    size_t room = size * count, left = length_of(call) - call->body_sent;
     size_t length = left < room ? left : room;
 
-    memcpy(out, call->body + call->body_sent, length);
+    memcpy(out, body + call->body_sent, length);
     call->body_sent += length;
     return length;
 }
@@ -155,9 +171,9 @@ static long smaller(uint64_t a, uint64_t b)
     return least > 2000000000 ? 2000000000L : (long)least;
 }
 
-static void set_safety(CURL *easy, const struct settings *settings)
+static void set_safety(CURL *easy, const struct settings *settings, const struct door *door)
 {
-    const char *protocol = settings->door.is_plain ? "http" : "https";
+    const char *protocol = door->is_plain ? "http" : "https";
 
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocol);
@@ -169,20 +185,21 @@ static void set_safety(CURL *easy, const struct settings *settings)
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     if (settings->ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
-    if (settings->door.is_plain) /* a proxy from the environment would read the key */
+    if (door->is_plain) /* a proxy from the environment would read the key */
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
 static rl_status set_url(CURL *easy, const struct call *call)
 {
-    const char *base = call->engine->settings.door.url;
-    size_t size = strlen(base) + strlen(call->path) + 1;
+    const char *base = door_of(call)->url;
+    const char *path = is_by_route(call) ? call->target.path : call->path;
+    size_t size = strlen(base) + strlen(path) + 1;
     char *url = malloc(size);
     CURLcode set;
 
     if (url == NULL)
         return RL_E_NOMEM;
-    (void)snprintf(url, size, "%s%s", base, call->path);
+    (void)snprintf(url, size, "%s%s", base, path);
     set = curl_easy_setopt(easy, CURLOPT_URL, url);
     free(url);
     return set == CURLE_OK ? RL_OK : RL_E_NOMEM;
@@ -190,9 +207,12 @@ static rl_status set_url(CURL *easy, const struct call *call)
 
 static struct curl_slist *headers_of(struct call *call)
 {
+    struct curl_slist *headers =
+        is_by_route(call) ? call->target.headers : call->engine->settings.headers;
+
     if (call->key_line == NULL)
-        return call->engine->settings.headers;
-    call->headers = (struct curl_slist){ call->key_line, call->engine->settings.headers };
+        return headers;
+    call->headers = (struct curl_slist){ call->key_line, headers };
     return &call->headers;
 }
 
@@ -200,17 +220,17 @@ static rl_status set_options(CURL *easy, struct call *call)
 {
     const struct settings *settings = &call->engine->settings;
 
-    set_safety(easy, settings);
+    set_safety(easy, settings, door_of(call));
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "libllmrl/" RL_VERSION_STRING);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_of(call));
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_length);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length_of(call));
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
     curl_easy_setopt(easy, CURLOPT_READDATA, call);
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, call->body_length == 0 ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, length_of(call) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -228,6 +248,8 @@ rl_status transfer_start(struct call *call)
 
     reply_reset(&call->reply);
     call->body_sent = 0;
+    if ((st = target_read(call)) != RL_OK)
+        return st;
     if ((call->easy = curl_easy_init()) == NULL)
         return RL_E_NOMEM;
     st = set_options(call->easy, call);
@@ -307,6 +329,7 @@ void transfer_end(struct call *call, CURLcode result, rl_response *response)
     if (reply->body != NULL)
         reply->body[reply->body_length] = '\0';
     mask_key(&call->engine->settings.key, reply);
+    mask_key(&call->target.key, reply);
     *response = RL_RESPONSE_INIT;
     response->failure =
         reply->too_big ? RL_FAILURE_TOO_BIG : transfer_failure(result, reply->began);

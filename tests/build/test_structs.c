@@ -157,7 +157,9 @@ NO_PADDING(rl_http_options,
                OF(rl_http_options, api_key) + OF(rl_http_options, ca_file) +
                OF(rl_http_options, max_in_flight) + OF(rl_http_options, attempt_timeout_ms) +
                OF(rl_http_options, connect_timeout_ms) + OF(rl_http_options, max_body_bytes) +
-               OF(rl_http_options, max_attempts));
+               OF(rl_http_options, max_attempts) + OF(rl_http_options, route) +
+               OF(rl_http_options, route_user));
+NO_PADDING(rl_http_target, 2 * sizeof(size_t) + 5 * sizeof(char *));
 NO_PADDING(rl_http_reply, OF(rl_http_reply, size) + OF(rl_http_reply, prepare) +
                               OF(rl_http_reply, on_body) + OF(rl_http_reply, user) +
                               OF(rl_http_reply, max_body_bytes) + OF(rl_http_reply, max_attempts) +

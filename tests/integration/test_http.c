@@ -361,6 +361,164 @@ static void the_key_shows_nowhere(void **state)
     end(&seen);
 }
 
+/* ---- by several routes ---- */
+
+#define OTHER_KEY "sk-other-9876543210fedcba"
+
+struct fork {
+    struct seen seen; /* first: what on_done() knows */
+    struct http_server *other;
+    char json[600];
+    unsigned asked;
+    rl_status answer;
+    const char *path;
+    const char *first_key;
+};
+
+static rl_status on_route(void *route_user, void *user, const rl_route *route,
+                          rl_http_target *target)
+{
+    struct fork *fork = route_user;
+
+    assert_ptr_equal(user, &fork->seen);
+    fork->asked++;
+    assert_null(target->api_key);
+    assert_int_equal(target->size, sizeof *target);
+    if (strcmp(route->provider, "other") == 0) {
+        assert_string_equal(target->base_url, http_server_url(fork->other));
+        assert_string_equal(route->model, "n");
+        target->api_key = OTHER_KEY;
+        target->path = fork->path;
+        target->body = "{\"model\": \"n\"}";
+        target->body_length = strlen(target->body);
+    } else {
+        assert_string_equal(target->base_url, http_server_url(fork->seen.server));
+        target->api_key = fork->first_key;
+    }
+    return fork->answer;
+}
+
+/* One request an hour for the first; what is more goes to the other. */
+static void begin_fork(struct fork *fork, int with_callback)
+{
+    rl_options options = RL_OPTIONS_INIT;
+    rl_http_options http;
+
+    *fork = (struct fork){ .seen = { .server = http_server_start() },
+                           .other = http_server_start(),
+                           .path = "/echo",
+                           .first_key = KEY };
+    (void)snprintf(fork->json, sizeof fork->json,
+                   "{\"providers\": {\"openai\": {\"limits\": [{\"dimension\": \"requests\", "
+                   "\"amount\": 1, \"period\": \"hour\"}]}, \"other\": {\"base_url\": \"%s\"}}, "
+                   "\"fallback\": {\"openai/m\": [\"other/n\"]}}",
+                   http_server_url(fork->other));
+    options.config_json = fork->json;
+    assert_int_equal(rl_open(&options, &fork->seen.rl), RL_OK);
+    http = options_for(&fork->seen);
+    http.max_attempts = 3;
+    http.route = with_callback ? on_route : NULL;
+    http.route_user = fork;
+    assert_int_equal(rl_http_engine_new(fork->seen.rl, &http, &fork->seen.engine, NULL, 0), RL_OK);
+}
+
+static void end_fork(struct fork *fork)
+{
+    end(&fork->seen);
+    http_server_stop(fork->other);
+}
+
+static void submit_anywhere(struct fork *fork, const char *path)
+{
+    rl_request request = RL_REQUEST_INIT;
+    rl_http_call call = RL_HTTP_CALL_INIT;
+
+    request.model = "m";
+    request.max_wait_ms = 1;
+    request.allow_fallback = RL_FALLBACK_ON;
+    call.request = &request;
+    call.path = path;
+    call.body = "{\"model\": \"m\"}";
+    call.body_length = strlen(call.body);
+    call.done = on_done;
+    call.user = &fork->seen;
+    assert_int_equal(rl_http_engine_submit(fork->seen.engine, &call), RL_OK);
+    finish_all(&fork->seen);
+}
+
+static void a_call_goes_where_its_route_goes(void **state)
+{
+    struct fork fork;
+    char head[4096];
+
+    (void)state;
+    begin_fork(&fork, 1);
+    submit_anywhere(&fork, "/echo");
+    assert_int_equal(fork.seen.status, RL_OK);
+    assert_non_null(strstr(fork.seen.body, "{\"model\": \"m\"}"));
+    assert_int_equal(http_server_requests(fork.other), 0);
+    submit_anywhere(&fork, "/echo");
+    assert_int_equal(fork.seen.status, RL_OK);
+    assert_int_equal(http_server_requests(fork.seen.server), 1);
+    assert_int_equal(http_server_requests(fork.other), 1);
+    assert_non_null(strstr(fork.seen.body, "{\"model\": \"n\"}"));
+    assert_null(strstr(fork.seen.body, OTHER_KEY)); /* it was echoed */
+    http_server_last_head(fork.other, head, sizeof head);
+    assert_non_null(strstr(head, "Authorization: Bearer " OTHER_KEY));
+    assert_null(strstr(head, KEY));
+    assert_int_equal(fork.asked, 2);
+    end_fork(&fork);
+}
+
+/* An attempt that fails at one door goes on at the other. */
+static void a_failure_goes_to_the_other_door(void **state)
+{
+    struct fork fork;
+
+    (void)state;
+    begin_fork(&fork, 1);
+    submit_anywhere(&fork, "/reset");
+    assert_int_equal(fork.seen.status, RL_OK);
+    assert_int_equal(fork.seen.attempts, 2);
+    assert_int_equal(http_server_requests(fork.other), 1);
+    end_fork(&fork);
+}
+
+/* Nothing is claimed for a route that nobody would follow. */
+static void without_a_callback_there_is_one_door(void **state)
+{
+    struct fork fork;
+
+    (void)state;
+    begin_fork(&fork, 0);
+    submit_anywhere(&fork, "/ok");
+    assert_int_equal(fork.seen.status, RL_OK);
+    submit_anywhere(&fork, "/ok");
+    assert_int_equal(fork.seen.status, RL_E_TIMEOUT);
+    assert_int_equal(http_server_requests(fork.other), 0);
+    end_fork(&fork);
+}
+
+static void what_a_callback_says_is_checked(void **state)
+{
+    struct fork fork;
+    rl_stats stats = { .size = sizeof stats };
+
+    (void)state;
+    begin_fork(&fork, 1);
+    submit_anywhere(&fork, "/ok");
+    fork.path = "//evil.example/";
+    submit_anywhere(&fork, "/ok");
+    assert_int_equal(fork.seen.status, RL_E_INVALID);
+    fork.answer = RL_E_NOT_FOUND;
+    submit_anywhere(&fork, "/ok");
+    assert_int_equal(fork.seen.status, RL_E_NOT_FOUND);
+    assert_int_equal(http_server_requests(fork.other), 0);
+    assert_int_equal(rl_stats_get(fork.seen.rl, &stats), RL_OK);
+    assert_int_equal(stats.in_flight, 0);
+    end_fork(&fork);
+}
+
 static void only_safe_doors_are_knocked_at(void **state)
 {
     static const struct {
@@ -606,6 +764,10 @@ int main(void)
         cmocka_unit_test(nothing_is_unpacked),
         cmocka_unit_test(a_redirect_is_no_way_for_the_key),
         cmocka_unit_test(the_key_shows_nowhere),
+        cmocka_unit_test(a_call_goes_where_its_route_goes),
+        cmocka_unit_test(a_failure_goes_to_the_other_door),
+        cmocka_unit_test(without_a_callback_there_is_one_door),
+        cmocka_unit_test(what_a_callback_says_is_checked),
         cmocka_unit_test(only_safe_doors_are_knocked_at),
         cmocka_unit_test(a_path_cannot_choose_a_host),
         cmocka_unit_test(loopback_needs_no_proxy),
