@@ -46,8 +46,11 @@ const rl_request *rl__route_named(const rl_context *rl, const rl_request *reques
 {
     const struct rl__provider_settings *key;
 
-    if (rl__copy_sized(own, sizeof *own, request, request->size) != RL_OK ||
-        own->allow_fallback == RL_FALLBACK_OFF || own->scope != NULL || own->provider == NULL)
+    /* Those of older programs are shorter; most allow nothing. */
+    if (request->size < offsetof(rl_request, affinity) ||
+        request->allow_fallback == RL_FALLBACK_OFF || request->scope != NULL)
+        return request;
+    if (rl__copy_sized(own, sizeof *own, request, request->size) != RL_OK || own->provider == NULL)
         return request;
     if ((key = rl__config_key(rl__settings(rl), own->provider, NULL)) == NULL)
         return request;

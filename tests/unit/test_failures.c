@@ -132,7 +132,7 @@ static void on_ready(rl_attempt *attempt, int ready, void *user)
 
 static void submit_and_dispatch(struct trial *trial)
 {
-    rl_request request = ask("another", "m");
+    rl_request request = ask("keyed", "m");
     static const char *const user[] = { "a", NULL, "a" };
     rl_attempt attempt[3];
     unsigned before = trial->called;
@@ -142,6 +142,7 @@ static void submit_and_dispatch(struct trial *trial)
 
         attempt[i] = RL_ATTEMPT_INIT;
         request.user = user[i];
+        request.allow_fallback = RL_FALLBACK_ON;
         st = rl_attempt_submit(trial->rl, &request, &attempt[i], on_ready, trial);
         if (st != RL_OK) {
             assert_int_equal(st, RL_E_NOMEM);

@@ -906,6 +906,54 @@ static void a_blocked_thread_that_waits_in_vain_goes_elsewhere(void **state)
     rl_close(waiter.rl);
 }
 
+#define THREADS 4
+
+static void *go_often(void *user)
+{
+    rl_context *rl = user;
+    rl_request request = ask("p", "m");
+    uintptr_t good = 0;
+
+    for (int i = 0; i < 300; i++) {
+        rl_attempt attempt = RL_ATTEMPT_INIT;
+        rl_response response = answer(i % 5 == 0 ? 402 : 200);
+
+        while (rl_next_attempt(rl, &request, &attempt))
+            (void)rl_attempt_done(rl, &attempt, &response); /* held: it cannot fail */
+        good += attempt.status == (i % 5 == 0 ? RL_E_QUOTA : RL_OK);
+    }
+    return (void *)good; /* NOLINT(performance-no-int-to-ptr) a number, not a place */
+}
+
+/* Chains, weights and addresses change while threads read them. */
+static void threads_go_by_routes_while_they_change(void **state)
+{
+    static const char *const json[] = { KEYS(", \"fallback\": {\"p/m\": [\"q/m\", \"r/m\"]}"),
+                                        KEYS(", \"fallback\": [\"p/m\", \"s/m\"]"),
+                                        "{\"fallback\": [\"p/m\", \"q/m\"]}" };
+    rl_options options = RL_OPTIONS_INIT;
+    rl_stats stats = { .size = sizeof stats };
+    pthread_t thread[THREADS];
+    rl_context *rl = NULL;
+
+    (void)state;
+    options.config_json = json[0];
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, go_often, rl), 0);
+    for (size_t i = 0; i < 60; i++)
+        assert_int_equal(rl_config_reload(rl, NULL, json[i % 3], NULL, 0), RL_OK);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *good;
+
+        assert_int_equal(pthread_join(thread[i], &good), 0);
+        assert_int_equal((uintptr_t)good, 300);
+    }
+    assert_int_equal(rl_stats_get(rl, &stats), RL_OK);
+    assert_int_equal(stats.in_flight, 0);
+    rl_close(rl);
+}
+
 /* ---- mistakes ---- */
 
 static void a_request_that_makes_no_sense_is_refused(void **state)
@@ -996,6 +1044,7 @@ int main(void)
         cmocka_unit_test(routes_carry_together_what_each_carries),
         cmocka_unit_test(a_full_queue_is_gone_around),
         cmocka_unit_test(a_blocked_thread_that_waits_in_vain_goes_elsewhere),
+        cmocka_unit_test(threads_go_by_routes_while_they_change),
         cmocka_unit_test(a_request_that_makes_no_sense_is_refused),
         cmocka_unit_test(an_older_request_goes_as_named),
         cmocka_unit_test(a_reload_changes_the_chain),
