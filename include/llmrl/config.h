@@ -140,11 +140,13 @@
  *
  *     "fallback": ["openai/gpt-4", "anthropic/claude-3-opus", "openai/gpt-3.5-turbo"]
  *
- * An attempt leaves by the first route that can start within "stay_within_ms" (default: 1000; 0: at
- * once), if that is the first of its chain; else by whichever starts earliest. Each is tried once,
- * then the round begins again, after the back-off. What has recovered is used again by itself: each
- * attempt asks anew. Where little is known of a route yet, and few may be in flight, it counts as
- * starting within that time.
+ * An attempt leaves by the first of its chain if that can start within "stay_within_ms" (default:
+ * 1000; 0: at once), else by whichever starts earliest. After a failure that is the first of those
+ * which were not tried; when all were, a round begins again, after the back-off. What has recovered
+ * is used again by itself: each attempt asks anew. Where little is known of a route yet, and few
+ may be in flight, it counts as
+ * starting within that time; where only an answer can make room (a limit of concurrency, the probes
+ * of a circuit breaker), it does not.
  *
  * A provider's "keys" are several keys, organisations or deployments of it:
  *

@@ -94,6 +94,20 @@ rl_time rl__guard_when(const struct rl__lane *lane, rl_time now)
     return when;
 }
 
+rl_time rl__guard_start(const struct rl__lane *lane, rl_time now, int *by_hand)
+{
+    struct rl__guard *guard = guard_of(lane);
+    rl_time when = now;
+
+    *by_hand = 0;
+    if (guard == NULL || rl_breaker_peek(&guard->breaker, now, &when) != RL_WAIT)
+        return now;
+    if (is_half_open(guard, now))
+        return RL_NEVER;
+    *by_hand = when == RL_NEVER;
+    return when;
+}
+
 int rl__guard_enter(const struct rl__lane *lane, struct rl__course *course, rl_time now)
 {
     struct rl__guard *guard = guard_of(lane);

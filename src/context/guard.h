@@ -16,6 +16,9 @@ rl_status rl__guard_new(rl_context *rl, struct rl__provider *provider);
 void rl__guards_free(rl_context *rl);
 /* When an attempt may leave as far as the breaker goes: `now`, later, or RL_NEVER. */
 rl_time rl__guard_when(const struct rl__lane *lane, rl_time now);
+/* The same for whoever may go elsewhere, and need not look again: RL_NEVER while all probes are
+ * out, as nobody knows. *by_hand: it is held open, for ever as it seems. */
+rl_time rl__guard_start(const struct rl__lane *lane, rl_time now, int *by_hand);
 /* An attempt that has its permit takes its leave from the breaker. 0: no, see rl__guard_when(). */
 int rl__guard_enter(const struct rl__lane *lane, struct rl__course *course, rl_time now);
 /* What came of it; nothing if it never entered. `open_until`: what a failure said of that; 0:

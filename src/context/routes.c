@@ -228,14 +228,14 @@ static rl_time behind(const struct line *line, const struct rl__ask *ask, rl_tim
 static rl_time start_of(rl_context *rl, const struct rl__ask *ask, rl_time soon, rl_time now,
                         int *out)
 {
-    rl_time start = rl__guard_when(ask->lane, now);
+    rl_time start = rl__guard_start(ask->lane, now, out);
     struct rl__refusal refusal;
     struct line line;
     rl_status st;
 
     look_at_line(rl, ask, &line);
     st = rl__admit_when(ask->lane, &ask->who, &ask->cost, line.asked_as, now, &refusal);
-    *out = st == RL_E_TOO_LARGE || start == RL_NEVER; /* held open by hand */
+    *out |= st == RL_E_TOO_LARGE;
     if (st == RL_WAIT && refusal.by == RL__HELD_BY_PROBE)
         return rl__max(start, soon);
     if (st != RL_OK)

@@ -456,7 +456,8 @@ static void an_open_breaker_is_gone_around_and_closes_by_itself(void **state)
         open_with("{\"fallback\": {\"a/m\": [\"b/m\"]}, \"providers\": {\"a\": {"
                   "\"circuit_breaker\": {\"minimum_calls\": 2, \"open_ms\": 30000}}}}");
     rl_request request = ask("a", "m");
-    rl_attempt attempt;
+    rl_attempt attempt, probe;
+    rl_time before;
 
     (void)state;
     for (int i = 0; i < 2; i++) {
@@ -468,11 +469,38 @@ static void an_open_breaker_is_gone_around_and_closes_by_itself(void **state)
     attempt = go(rl, &request);
     check_route(&attempt, "b", "m", NULL, RL_ROUTE_EARLIEST);
     vclock_advance(&the_clock, 60 * RL_SECOND);
+    probe = (rl_attempt)RL_ATTEMPT_INIT;
+    assert_int_equal(rl_next_attempt(rl, &request, &probe), 1);
+    check_route(&probe, "a", "m", NULL, RL_ROUTE_FIRST);
+    before = the_clock.now;
+    attempt = go(rl, &request); /* nobody waits for what the probe will show */
+    check_route(&attempt, "b", "m", NULL, RL_ROUTE_EARLIEST);
+    assert_int_equal(the_clock.now, before);
+    tell(rl, &probe, 200);
     attempt = go(rl, &request);
     check_route(&attempt, "a", "m", NULL, RL_ROUTE_FIRST);
     assert_int_equal(rl_circuit_force(rl, "a", RL_BREAKER_FORCED_OPEN), RL_OK);
     attempt = go(rl, &request);
     check_route(&attempt, "b", "m", NULL, RL_ROUTE_FIRST); /* the other is out of the question */
+    rl_close(rl);
+}
+
+/* When a place becomes free nobody knows: the next route is not kept waiting for it. */
+static void full_concurrency_is_gone_around(void **state)
+{
+    rl_context *rl = open_with("{\"providers\": {\"a\": {\"concurrency\": 1}},"
+                               " \"fallback\": {\"a/m\": [\"b/m\"]}}");
+    rl_request request = ask("a", "m");
+    rl_attempt first = RL_ATTEMPT_INIT, attempt;
+
+    (void)state;
+    assert_int_equal(rl_next_attempt(rl, &request, &first), 1);
+    attempt = go(rl, &request);
+    check_route(&attempt, "b", "m", NULL, RL_ROUTE_EARLIEST);
+    assert_int_equal(the_clock.now, START);
+    tell(rl, &first, 200);
+    attempt = go(rl, &request);
+    check_route(&attempt, "a", "m", NULL, RL_ROUTE_FIRST);
     rl_close(rl);
 }
 
@@ -1029,6 +1057,7 @@ int main(void)
         cmocka_unit_test(a_request_may_change_its_mind),
         cmocka_unit_test(what_is_too_large_for_the_first_takes_the_next),
         cmocka_unit_test(an_open_breaker_is_gone_around_and_closes_by_itself),
+        cmocka_unit_test(full_concurrency_is_gone_around),
         cmocka_unit_test(who_cannot_wait_is_told_the_earliest_time),
         cmocka_unit_test(keys_share_by_weight),
         cmocka_unit_test(a_refused_key_leaves_the_other),
