@@ -174,6 +174,9 @@ static inline rl_http_reply rl_http_reply_init_(void)
  * READFUNCTION needs a SEEKFUNCTION, to be sent twice. What libcurl would send again by itself, as
  * a kept connection broke, is an attempt of its own.
  *
+ * A request that allows fallback needs `prepare`, which sets URL, key and body as attempt->route
+ * says; without it the request goes as it is named.
+ *
  * @param easy   a CURL *; nobody else uses it meanwhile.
  * @param reply  from RL_HTTP_REPLY_INIT; of an earlier call only after rl_http_reply_free().
  * @retval RL_OK  a 2xx came; else as reply->attempt.status says.

@@ -161,15 +161,33 @@ static void give_up(rl_context *rl, rl_http_reply *reply, rl_status st)
     reply->attempt.status = st;
 }
 
+/* Where nobody prepares the handle for it, nothing may leave by another route. Requests of older
+ * programs are shorter, and allow nothing. */
+static const rl_request *as_named(const rl_request *request, rl_request *own)
+{
+    size_t size = request->size < sizeof *own ? request->size : sizeof *own;
+
+    if (size < offsetof(rl_request, affinity) || request->allow_fallback == RL_FALLBACK_OFF)
+        return request;
+    *own = RL_REQUEST_INIT;
+    memcpy(own, request, size);
+    own->size = sizeof *own;
+    own->allow_fallback = RL_FALLBACK_OFF;
+    return own;
+}
+
 rl_status rl_http_perform(rl_context *rl, const rl_request *request, void *easy,
                           rl_http_reply *reply)
 {
     struct job job = { .easy = easy, .reply = reply };
+    rl_request own;
 
     if (rl == NULL || request == NULL || easy == NULL || reply == NULL ||
         reply->size != sizeof *reply || reply->body != NULL)
         return RL_E_INVALID;
     rl_attempt_limit(&reply->attempt, reply->max_attempts);
+    if (reply->prepare == NULL)
+        request = as_named(request, &own);
     while (rl_next_attempt(rl, request, &reply->attempt)) {
         if (reply->prepare != NULL && reply->prepare(easy, &reply->attempt, reply->user) != 0) {
             give_up(rl, reply, RL_E_CANCELLED);

@@ -2,6 +2,7 @@
 /* A handle of the program's own: permits, what is tried again, what is handed on, what is left. */
 #include "http_server.h"
 
+#include <llmrl/config.h>
 #include <llmrl/http.h>
 
 #include <curl/curl.h>
@@ -165,6 +166,44 @@ static void count_pieces(const char *bytes, size_t length, void *user)
     trial->handed_on += length;
 }
 
+static int go_by_route(void *easy, const rl_attempt *attempt, void *user)
+{
+    struct trial *trial = user;
+
+    (void)easy;
+    trial->prepared++;
+    go_to(trial, strcmp(attempt->route.provider, "other") == 0 ? "/echo" : "/reset");
+    return 0;
+}
+
+/* A handle follows a route if somebody prepares it for that; else the request goes as named. */
+static void a_handle_follows_its_route_or_has_none(void **state)
+{
+    rl_request request = RL_REQUEST_INIT;
+    struct trial trial;
+
+    (void)state;
+    begin(&trial);
+    assert_int_equal(
+        rl_config_patch(trial.rl, "{\"fallback\": {\"openai/m\": [\"other/n\"]}}", NULL, 0), RL_OK);
+    request.provider = "openai";
+    request.model = "m";
+    request.allow_fallback = RL_FALLBACK_ON;
+    trial.reply.max_attempts = 2;
+    go_to(&trial, "/reset");
+    assert_int_equal(rl_http_perform(trial.rl, &request, trial.easy, &trial.reply), RL_E_ATTEMPTS);
+    assert_string_equal(trial.reply.attempt.route.provider, "openai");
+    rl_http_reply_free(&trial.reply);
+    trial.reply.prepare = go_by_route;
+    assert_int_equal(rl_http_perform(trial.rl, &request, trial.easy, &trial.reply), RL_OK);
+    assert_string_equal(trial.reply.attempt.route.provider, "other");
+    assert_string_equal(trial.reply.attempt.route.model, "n");
+    assert_int_equal(trial.prepared, 2);
+    assert_non_null(strstr(trial.reply.body, "POST /echo"));
+    assert_int_equal(granted(&trial), 4);
+    end(&trial);
+}
+
 /* What the program has seen the beginning of must not begin anew. */
 static void what_was_handed_on_is_not_tried_again(void **state)
 {
@@ -243,6 +282,7 @@ int main(void)
         cmocka_unit_test(what_fails_is_tried_again_with_a_permit),
         cmocka_unit_test(each_sending_has_its_permit),
         cmocka_unit_test(a_handle_may_be_changed_before_each_attempt),
+        cmocka_unit_test(a_handle_follows_its_route_or_has_none),
         cmocka_unit_test(what_was_handed_on_is_not_tried_again),
         cmocka_unit_test(an_answer_has_a_bound),
         cmocka_unit_test(a_deadline_ends_a_transfer),
