@@ -448,7 +448,7 @@ typedef struct rl_stats {
     uint64_t limits_learned;              /* limits found or changed by answers */
     uint64_t retries_over_budget;         /* not made, as retry.budget was used up */
     uint64_t leases_ended; /* slots of pools taken back, as their permits were held for too long */
-    uint64_t fallbacks; /* attempts that left for another provider or model than was asked for */
+    uint64_t fallbacks;    /* attempts that left for another provider or model than was asked for */
 } rl_stats;
 
 /** Threads: any. */

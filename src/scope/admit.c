@@ -459,17 +459,22 @@ rl_status rl__admit_when(struct rl__lane *lane, const struct rl__who *who,
                          struct rl__refusal *refusal)
 {
     struct rl__visit visit = rl__lane_enter(lane);
+    int may_lease = rl__lane_may_lease(lane);
     struct holding holding;
     struct trial trial;
     rl_status st;
 
     *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+    if (RL__RARE(may_lease))
+        rl__lane_reclaim(lane, now);
     if ((st = hold_all(who, now, &holding)) == RL_OK) {
         st = take_tenants(&holding, cost, now, refusal);
         if (st == RL_OK)
             st = ask_lane(lane, cost, rank, now, &trial, refusal);
         let_go(&holding); /* what was taken on copies is forgotten */
     }
+    if (RL__RARE(may_lease) && st == RL_WAIT)
+        rl__lease_plan(refusal);
     rl__lane_leave(&visit);
     return st;
 }

@@ -50,7 +50,7 @@ _Static_assert(RL__TENANT_KINDS <= RL__LEASED_AT && RL__LEASED_AT + RL__LANE_SCO
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
                     const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal);
-/* As rl__admit(), but takes nothing. */
+/* As rl__admit(), but takes nothing; what has ended is given back. */
 rl_status rl__admit_when(struct rl__lane *lane, const struct rl__who *who,
                          const struct rl__cost *cost, const struct rl__rank *rank, rl_time now,
                          struct rl__refusal *refusal);

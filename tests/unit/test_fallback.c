@@ -504,6 +504,29 @@ static void full_concurrency_is_gone_around(void **state)
     rl_close(rl);
 }
 
+/* Its holder may be dead: the first is used again when the lease of its slot has ended. */
+static void a_lease_that_ends_brings_the_first_back(void **state)
+{
+    rl_context *rl = open_with("{\"providers\": {\"a\": {\"pool\": {\"slots\": 1, \"lease_ms\": "
+                               "5000}}}, \"fallback\": {\"a/m\": [\"b/m\"]}}");
+    rl_request request = ask("a", "m");
+    rl_attempt first = RL_ATTEMPT_INIT, attempt;
+
+    (void)state;
+    assert_int_equal(rl_next_attempt(rl, &request, &first), 1);
+    the_clock.now = START + 4 * RL_SECOND - 1; /* more than a second before */
+    attempt = go(rl, &request);
+    check_route(&attempt, "b", "m", NULL, RL_ROUTE_EARLIEST);
+    the_clock.now = START + 4 * RL_SECOND; /* known, and near: it is waited for */
+    attempt = go(rl, &request);
+    check_route(&attempt, "a", "m", NULL, RL_ROUTE_FIRST);
+    assert_int_equal(the_clock.now, START + 5 * RL_SECOND);
+    attempt = go(rl, &request);
+    check_route(&attempt, "a", "m", NULL, RL_ROUTE_FIRST);
+    rl_attempt_abandon(rl, &first);
+    rl_close(rl);
+}
+
 /* Both closed for longer than it can wait: at once, with the time of the earlier. */
 static void who_cannot_wait_is_told_the_earliest_time(void **state)
 {
@@ -1058,6 +1081,7 @@ int main(void)
         cmocka_unit_test(what_is_too_large_for_the_first_takes_the_next),
         cmocka_unit_test(an_open_breaker_is_gone_around_and_closes_by_itself),
         cmocka_unit_test(full_concurrency_is_gone_around),
+        cmocka_unit_test(a_lease_that_ends_brings_the_first_back),
         cmocka_unit_test(who_cannot_wait_is_told_the_earliest_time),
         cmocka_unit_test(keys_share_by_weight),
         cmocka_unit_test(a_refused_key_leaves_the_other),
