@@ -28,7 +28,7 @@ compile() { # SOURCE OBJECT [OPTION...]: options come first, so that their heade
 
 # Those that know the limiters.
 tests=
-for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone}.c tests/property/prop_*.c; do
+for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone,search}.c tests/property/prop_*.c; do
     name=$(basename "$source" .c)
     case $name in
     prop_simulation | prop_clock | prop_registry | prop_breaker | prop_retry) ;; # of layers above
