@@ -16,12 +16,22 @@ static int anything_known(const struct rl__lane *lane)
     return 0;
 }
 
-static void widen_probe(struct rl__lane *lane)
+/* Each success lets two more go, until there are as many as may be. */
+static void reopen_probe(struct rl__lane *lane, uint64_t window, rl_time sent_at)
+{
+    if (rl__load(&lane->probe_granted) == 0 || sent_at <= lane->probe_refused_at)
+        return;
+    rl__store(&lane->probe_granted,
+              rl__lane_in_flight(lane) + 2 >= window ? 0 : rl__load(&lane->granted) + 2);
+}
+
+static void widen_probe(struct rl__lane *lane, rl_time sent_at)
 {
     uint64_t window = rl__load(&lane->probe_window);
 
     if (window == RL_NEVER)
         return;
+    reopen_probe(lane, window, sent_at);
     if (anything_known(lane)) {
         rl__store(&lane->probe_window, RL_NEVER);
         return;
@@ -37,7 +47,12 @@ static void narrow_probe(struct rl__lane *lane, rl_time sent_at, rl_time now)
 {
     uint64_t window = rl__load(&lane->probe_window);
 
-    if (window == RL_NEVER || (lane->probe_cut_at != 0 && sent_at <= lane->probe_cut_at))
+    if (window == RL_NEVER)
+        return;
+    /* Or all that may be in flight would go at once when the gate opens. */
+    rl__store(&lane->probe_granted, rl__load(&lane->granted) + 1);
+    lane->probe_refused_at = now;
+    if (lane->probe_cut_at != 0 && sent_at <= lane->probe_cut_at)
         return;
     rl__store(&lane->probe_window, rl__max(window / 2, 1));
     lane->probe_cut_at = now;
@@ -84,7 +99,7 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
             rl__learn_recover_pace(lane->scope[s]->entry[i], lesson, now);
     if (answer->outcome != RL_OUTCOME_OK)
         return;
-    widen_probe(lane);
+    widen_probe(lane, lesson->sent_at);
     for (size_t s = RL__PROVIDER_SCOPE; s < RL__LANE_SCOPES;
          s++) /* global ones are all providers' */
         rl__learn_make_room(lane->scope[s], lesson, now);

@@ -19,7 +19,7 @@
  * request, so the traffic reopens paced. If the books had said yes, our share of the limit shrinks
  * by 1 %: once for all refusals of requests that were sent before that cut.
  * - While nothing is known, few requests are in flight: the number grows with each answer, halves
- * with each episode of refusals.
+ * with each episode of refusals; after one it begins again with a single request.
  */
 #ifndef LLMRL_SRC_LEARN_H
 #define LLMRL_SRC_LEARN_H

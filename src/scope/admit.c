@@ -189,9 +189,13 @@ static rl_status ask_scope(struct rl__scope *scope, size_t count, const struct r
 
 static int is_probing(const struct rl__lane *lane)
 {
-    uint64_t window = rl__load(&lane->probe_window);
+    uint64_t window = rl__load(&lane->probe_window), in_flight, most;
 
-    return window != RL_NEVER && rl__lane_in_flight(lane) >= window;
+    if (window == RL_NEVER)
+        return 0;
+    in_flight = rl__lane_in_flight(lane);
+    most = rl__load(&lane->probe_granted);
+    return in_flight >= window || (most != 0 && in_flight > 0 && rl__load(&lane->granted) >= most);
 }
 
 /* Asks the lane and takes nothing; what tenants said is in `refusal`. */

@@ -117,11 +117,15 @@ struct rl__lane {
     /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
      * writes. */
     uint64_t probe_window;
-    uint64_t probe_credit;  /* answers towards the next step of the window; learning lock */
-    rl_time probe_cut_at;   /* last narrowing; 0: none yet; learning lock */
-    uint64_t failures;      /* in a row, of whatever request; atomic */
-    uint64_t bare_episodes; /* of refusals, in a row without a success; learning lock */
-    rl_time bare_at;        /* when the last of them was noticed; learning lock */
+    /* After a refusal, one is sent to see whether more may: no further grant from this count on,
+     * while any is in flight; 0: no bound. Learning lock writes; atomic. */
+    uint64_t probe_granted;
+    rl_time probe_refused_at; /* last refusal; learning lock */
+    uint64_t probe_credit;    /* answers towards the next step of the window; learning lock */
+    rl_time probe_cut_at;     /* last narrowing; 0: none yet; learning lock */
+    uint64_t failures;        /* in a row, of whatever request; atomic */
+    uint64_t bare_episodes;   /* of refusals, in a row without a success; learning lock */
+    rl_time bare_at;          /* when the last of them was noticed; learning lock */
     /* Words of base/quantile.h; learning lock writes. Actual over estimated input; actual over
      * declared output, by the power of two of what was declared. */
     uint64_t input_quantile;
