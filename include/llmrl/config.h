@@ -35,7 +35,9 @@
  *                            "open_ms": 30000, "open_max_ms": 240000, "half_open_probes": 1,
  *                            "probe_lease_ms": 60000 },
  *       "fallback": { "openai/gpt-4o": ["anthropic/claude-sonnet-4", "openai/gpt-4o-mini"],
- *                     "stay_within_ms": 1000 }
+ *                     "stay_within_ms": 1000 },
+ *       "adaptive": { "enabled": true, "adjustment_factor": 0.9, "initial_rpm": 60,
+ *                     "initial_tpm": 60000, "minimum_rpm": 1, "minimum_tpm": 1000 }
  *     }
  *
  * Limits, wherever they stand. Shorthands: "requests", "tokens", "input_tokens", "output_tokens",
@@ -159,6 +161,29 @@
  * "weight" (default: 1); keys never hold a secret. All calls know a key as a provider, "openai#eu";
  * "openai" is none of them. A provider has 32 keys at most, a chain with all of its keys 32 routes.
  * A reload changes chains and weights for attempts yet to come, and their rounds begin again.
+ *
+ * "adaptive": where a provider refuses and neither an answer nor the file names a limit, one is
+ * searched for by what is refused, in requests and in tokens a minute, each by itself; it is listed
+ * as "adaptive", and each change is an event with its reason. It is on unless "enabled" is false;
+ * the key itself, {} too, asks for it below limits that the file names as well: those are caps. It
+ * ends as soon as an answer names a limit. One within a provider takes the place of the one at the
+ * top.
+ *
+ *   adjustment_factor
+ *                  what a refusal leaves of the rate, or of what has passed in the last minute if
+ *                  that is less: 0.5 ... 0.99, default: 0.9. Once an episode: not for the rest of a
+ *                  burst, nor while nothing passes at all
+ *   initial_rpm, initial_tpm
+ *                  to begin with them for each model that is first used then; it doubles each half
+ *                  minute until something is refused. Default: none before the first refusal
+ *   minimum_rpm, minimum_tpm
+ *                  never less, but for a cap of the file's; default: 1 and 1000
+ *
+ * It grows only while it holds requests back: back to the rate that was refused within 2 minutes,
+ * or the time of 200 requests (15 minutes at most), and beyond, doubled 3.5 minutes later. So from
+ * 60 requests a minute on, fewer than 1 % are refused, and a raised limit is found within ten
+ * minutes; where there are fewer, it is found later. A reload moves these bounds with the next
+ * answer, and ends what it does not want at once; initial rates are for models not yet used.
  *
  * An unknown or duplicate key, a wrong type, a number out of range or a contradiction is
  * RL_E_CONFIG, with the place ("providers.openai.models[0].tokens_per_minute") and, where one is

@@ -54,14 +54,17 @@ typedef enum rl_event_kind {
     RL_EVENT_LIMIT_CHANGED,      /* the provider's number is another now */
     RL_EVENT_LIMIT_SLOWED,   /* refused although our books said yes: a share of it is given up */
     RL_EVENT_LIMIT_RESTORED, /* some of that share is back */
-    RL_EVENT_GATE_CLOSED     /* nothing leaves until `until` */
+    RL_EVENT_GATE_CLOSED,    /* nothing leaves until `until` */
+    RL_EVENT_LIMIT_RAISED, /* one that is searched for: it held us back, and nothing was refused */
+    RL_EVENT_LIMIT_DROPPED /* one that is searched for is needed no more */
 } rl_event_kind;
 
 /** One event. The pointers are borrowed for the call. */
 typedef struct rl_event {
     size_t size;        /* sizeof(rl_event), of the library */
     const char *name;   /* "rate_limit_detected", "rate_limit_changed", "rate_limit_slowed",
-                         * "rate_limit_restored", "gate_closed" */
+                         * "rate_limit_restored", "gate_closed", "rate_limit_raised",
+                         * "rate_limit_dropped" */
     const char *scope;  /* "openai", "openai/gpt-4o-mini" */
     const char *why;    /* one sentence */
     uint32_t kind;      /* an rl_event_kind */
@@ -465,8 +468,9 @@ typedef struct rl_limit_status {
     uint64_t shadow;       /* 1: it measures, and never holds back */
     uint64_t would_refuse; /* requests that it would have held back, in shadow mode */
     char algorithm[24];    /* "token_bucket" */
-    char origin[64]; /* where the number comes from, in words: "file", "answers", or a built-in
-                      * table with its date; ", adaptive" where refusals have lowered the pace */
+    char origin[64]; /* where the number comes from, in words: "file", "answers", "adaptive", or a
+                      * built-in table with its date; ", adaptive" where refusals have lowered the
+                      * pace */
     uint64_t amount; /* as set or reported. level.limit is what is in force: less where it is kept
                       * with a margin */
     uint64_t guess;  /* 1: a built-in table's, for want of a "tier"; it holds nobody back, and goes
@@ -477,8 +481,10 @@ typedef struct rl_limit_status {
 typedef enum rl_source {
     RL_SOURCE_CONFIG = 1,
     RL_SOURCE_ANSWER = 2,
-    RL_SOURCE_TABLE = 3, /* built in: see rl_limit_status.origin */
-    RL_SOURCE_CALL = 4   /* set by the program */
+    RL_SOURCE_TABLE = 3,   /* built in: see rl_limit_status.origin */
+    RL_SOURCE_CALL = 4,    /* set by the program */
+    RL_SOURCE_ADAPTIVE = 5 /* nobody names it: searched for by what is refused; see "adaptive" in
+                            * config.h */
 } rl_source;
 
 /**

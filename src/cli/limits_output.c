@@ -213,11 +213,12 @@ void limits_table(struct text *out, const struct limits_list *list)
 
 static const char *source_of(const rl_limit_status *limit)
 {
-    return limit->guess                        ? "guess"
-           : limit->source == RL_SOURCE_TABLE  ? "table"
-           : limit->source == RL_SOURCE_ANSWER ? "answers"
-           : limit->source == RL_SOURCE_CALL   ? "program"
-                                               : "file";
+    return limit->guess                          ? "guess"
+           : limit->source == RL_SOURCE_TABLE    ? "table"
+           : limit->source == RL_SOURCE_ANSWER   ? "answers"
+           : limit->source == RL_SOURCE_CALL     ? "program"
+           : limit->source == RL_SOURCE_ADAPTIVE ? "adaptive"
+                                                 : "file";
 }
 
 static void add_json_provider(struct text *out, const struct limits_provider *provider)

@@ -162,6 +162,14 @@ static rl_status read_provider_breaker(struct rl__reader *reader, const cJSON *v
     return rl__read_breaker(reader, value, &into->provider->breaker);
 }
 
+static rl_status read_provider_searching(struct rl__reader *reader, const cJSON *value,
+                                         void *target)
+{
+    struct provider_target *into = target;
+
+    return rl__read_searching(reader, value, &into->provider->searching);
+}
+
 static rl_status read_respect(struct rl__reader *reader, const cJSON *value, void *target)
 {
     struct provider_target *into = target;
@@ -180,6 +188,7 @@ static rl_status keep_keys(struct rl__reader *reader, const cJSON *value, void *
 /* clang-format off */
 #define PROVIDER_KEYS                                                                              \
     { "circuit_breaker", read_provider_breaker },                                                  \
+    { "adaptive", read_provider_searching },                                                       \
     { "dialect", read_dialect },                                                                   \
     { "base_url", read_base_url },                                                                 \
     { "api_key_env", read_api_key_env },                                                           \
@@ -461,6 +470,11 @@ static rl_status read_breaker(struct rl__reader *reader, const cJSON *value, voi
     return rl__read_breaker(reader, value, &((struct rl__config *)target)->breaker);
 }
 
+static rl_status read_searching(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_searching(reader, value, &((struct rl__config *)target)->searching);
+}
+
 static rl_status read_retry(struct rl__reader *reader, const cJSON *value, void *target)
 {
     return rl__read_retry(reader, value, target);
@@ -498,6 +512,7 @@ static const struct rl__key top_keys[] = { { "global", read_global },
                                            { "retry", read_retry },
                                            { "circuit_breaker", read_breaker },
                                            { "fallback", read_fallback },
+                                           { "adaptive", read_searching },
                                            { NULL, NULL } };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,
@@ -511,6 +526,7 @@ void rl__config_init(struct rl__config *config, struct rl__env *env,
     config->queue =
         (struct rl__queue_rules){ .most = { 10000, RL_NEVER, RL_NEVER }, .max_age = RL_MINUTE };
     config->retry_budget = RL_RETRY_BUDGET_OPTIONS_INIT;
+    rl__searching_init(&config->searching);
     (void)rl_retry_policy_resolve(NULL, &config->retry);
 }
 

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "base/map.h"
 #include "flow/queue.h"
+#include "provider/learn.h"
 #include "scope/lease.h"
 #include "scope/tenants.h"
 
@@ -52,6 +53,7 @@ struct rl__provider_settings {
     char *tier; /* whose built-in tables bind; NULL: none do */
     int auto_detect, respect_limits;
     struct rl__breaker_settings breaker; /* else that of the whole file */
+    struct rl__searching searching;      /* so, too */
     struct rl__limits unknown;           /* what tables do not count for */
     struct rl__limits limits;
     struct rl__model_settings *models;
@@ -95,6 +97,7 @@ struct rl__config {
     struct rl__breaker_settings breaker;
     struct rl__chain *chains;
     rl_duration stay_within; /* so long a route is waited for rather than left */
+    struct rl__searching searching;
 };
 
 void rl__config_init(struct rl__config *config, struct rl__env *env,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the keys of "retry" and of "circuit_breaker". */
+/* Owns the keys of "retry", of "circuit_breaker" and of "adaptive". */
 #include "context/config_flow.h"
+
+#include "limiter/search.h"
 
 #include <string.h>
 
@@ -225,5 +227,88 @@ rl_status rl__read_breaker(struct rl__reader *reader, const cJSON *value,
         return st;
     if (rl_breaker_options_resolve(&settings->options, &settings->options) != RL_OK)
         return rl__reader_fail(reader, "open_ms must not be above open_max_ms");
+    return RL_OK;
+}
+
+/* ---- adaptive ---- */
+
+#define RATE_MAX     UINT64_C(1000000000000)
+#define FLOOR_RPM    1
+#define FLOOR_TPM    1000
+#define FACTOR_LEAST 0.5 /* half is the most that a refusal is worth */
+#define FACTOR_MOST  0.99
+
+static struct rl__searching *searching_of(void *target)
+{
+    return target;
+}
+
+static rl_status read_searching_enabled(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_flag(reader, value, &searching_of(target)->enabled);
+}
+
+static rl_status read_factor(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    double number = cJSON_IsNumber(value) ? value->valuedouble : FACTOR_LEAST;
+    uint64_t thousandths = 0;
+    rl_status st;
+
+    if (!(number >= FACTOR_LEAST && number <= FACTOR_MOST))
+        return rl__reader_fail(reader, "must be between 0.5 and 0.99");
+    if ((st = read_share(reader, value, 0, &thousandths)) == RL_OK)
+        searching_of(target)->factor = thousandths * (RL__SEARCH_WHOLE / 1000);
+    return st;
+}
+
+static rl_status read_minimum_rpm(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, RATE_MAX, &searching_of(target)->minimum_rpm);
+}
+
+static rl_status read_minimum_tpm(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, RATE_MAX, &searching_of(target)->minimum_tpm);
+}
+
+static rl_status read_initial_rpm(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, RATE_MAX, &searching_of(target)->initial_rpm);
+}
+
+static rl_status read_initial_tpm(struct rl__reader *reader, const cJSON *value, void *target)
+{
+    return rl__read_integer(reader, value, 1, RATE_MAX, &searching_of(target)->initial_tpm);
+}
+
+static const struct rl__key searching_keys[] = { { "enabled", read_searching_enabled },
+                                                 { "adjustment_factor", read_factor },
+                                                 { "initial_rpm", read_initial_rpm },
+                                                 { "initial_tpm", read_initial_tpm },
+                                                 { "minimum_rpm", read_minimum_rpm },
+                                                 { "minimum_tpm", read_minimum_tpm },
+                                                 { NULL, NULL } };
+
+void rl__searching_init(struct rl__searching *searching)
+{
+    *searching = (struct rl__searching){ .enabled = 1,
+                                         .factor = RL__SEARCH_FACTOR,
+                                         .minimum_rpm = FLOOR_RPM,
+                                         .minimum_tpm = FLOOR_TPM };
+}
+
+rl_status rl__read_searching(struct rl__reader *reader, const cJSON *value,
+                             struct rl__searching *searching)
+{
+    rl_status st;
+
+    rl__searching_init(searching);
+    searching->given = 1;
+    if ((st = rl__read_object(reader, value, searching_keys, searching)) != RL_OK)
+        return st;
+    if (searching->initial_rpm != 0 && searching->initial_rpm < searching->minimum_rpm)
+        return rl__reader_fail(reader, "initial_rpm must not be below minimum_rpm (default 1)");
+    if (searching->initial_tpm != 0 && searching->initial_tpm < searching->minimum_tpm)
+        return rl__reader_fail(reader, "initial_tpm must not be below minimum_tpm (default 1000)");
     return RL_OK;
 }

@@ -127,6 +127,9 @@ rl_status rl__observe(rl_context *rl, rl_permit *permit, const rl_response *resp
 const struct rl__traits *rl__provider_traits(const struct rl__provider *provider);
 int rl__provider_auto_detect(const struct rl__provider *provider);
 int rl__provider_respects(const struct rl__provider *provider); /* what answers say of limits */
+/* What the configuration in force says of limits that are searched for. */
+const struct rl__searching *rl__provider_searching(const rl_context *rl,
+                                                   const struct rl__provider *provider);
 rl_status rl__furnish_provider(void *user, struct rl__provider *provider);
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model);

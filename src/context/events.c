@@ -15,6 +15,11 @@ static uint64_t amount_of(const struct rl__entry *entry)
     return rl__entry_is_off(entry) ? 0 : rl__learn_amount(entry);
 }
 
+static uint64_t rate_of(const struct rl__entry *entry)
+{
+    return entry->is_searched && rl__load(&entry->is_idle) == 0 ? entry->search.rate : 0;
+}
+
 void rl__events_before(const struct rl__lane *lane, struct rl__before *before)
 {
     memset(before->count, 0, sizeof before->count);
@@ -25,21 +30,42 @@ void rl__events_before(const struct rl__lane *lane, struct rl__before *before)
         for (size_t i = 0; i < before->count[s]; i++) {
             before->entry[s][i].amount = amount_of(lane->scope[s]->entry[i]);
             before->entry[s][i].pace = lane->scope[s]->entry[i]->learned.pace;
+            before->entry[s][i].rate = rate_of(lane->scope[s]->entry[i]);
         }
     }
+}
+
+static const char *reason_of(uint32_t kind)
+{
+    static const char *const reason[] = { "",
+                                          "an answer names it",
+                                          "an answer names another number",
+                                          "a refusal came although our books said yes",
+                                          "there has been no refusal for a while",
+                                          "",
+                                          "",
+                                          "answers name the limits, or it is not wanted any more" };
+    return reason[kind];
+}
+
+static void put(struct rl__changes *changes, const struct rl__change_seen *change)
+{
+    if (changes->count < RL__CHANGES_MAX)
+        changes->of[changes->count++] = *change;
 }
 
 static void add(struct rl__changes *changes, const struct rl__scope *scope,
                 const struct rl__entry *entry, uint32_t kind, uint64_t before, uint64_t after)
 {
-    if (changes->count == RL__CHANGES_MAX)
-        return;
-    changes->of[changes->count++] = (struct rl__change_seen){ .scope = scope->name,
-                                                              .kind = kind,
-                                                              .dimension = entry->rule.dimension,
-                                                              .before = before,
-                                                              .after = after,
-                                                              .period = entry->period };
+    struct rl__change_seen change = { .scope = scope->name,
+                                      .reason = reason_of(kind),
+                                      .kind = kind,
+                                      .dimension = entry->rule.dimension,
+                                      .before = before,
+                                      .after = after,
+                                      .period = entry->period };
+
+    put(changes, &change);
 }
 
 static uint64_t paced(const struct rl__entry *entry, uint64_t pace)
@@ -62,6 +88,57 @@ static void compare(struct rl__changes *changes, const struct rl__scope *scope,
             paced(entry, pace_now));
 }
 
+/* ---- limits that are searched for ---- */
+
+static uint32_t kind_of_search(uint64_t before, uint64_t now)
+{
+    if (before == 0)
+        return RL_EVENT_LIMIT_DETECTED;
+    if (now == 0)
+        return RL_EVENT_LIMIT_DROPPED;
+    return now < before ? RL_EVENT_LIMIT_SLOWED : RL_EVENT_LIMIT_RAISED;
+}
+
+static const char *reason_of_search(const struct rl__search *search, uint32_t kind)
+{
+    switch (kind) {
+    case RL_EVENT_LIMIT_DETECTED:
+        return "a refusal came and names no limit: this is less than passed in the last minute";
+    case RL_EVENT_LIMIT_SLOWED:
+        return search->in_episode ? "a refusal came at that rate" : "the configuration caps it";
+    case RL_EVENT_LIMIT_RAISED:
+        return search->wall == 0              ? "it held us back, and nothing was refused"
+               : search->rate <= search->wall ? "back towards the rate that was refused last"
+                                              : "what was refused last is not refused any more";
+    default:
+        return reason_of(kind);
+    }
+}
+
+static uint64_t units_of(uint64_t rate)
+{
+    return (rate + RL__SEARCH_UNIT / 2) / RL__SEARCH_UNIT;
+}
+
+static void compare_search(struct rl__changes *changes, const struct rl__scope *scope,
+                           const struct rl__entry *entry, uint64_t before)
+{
+    uint64_t now = rate_of(entry);
+    uint32_t kind = kind_of_search(before, now);
+    struct rl__change_seen change = { .scope = scope->name,
+                                      .reason = reason_of_search(&entry->search, kind),
+                                      .kind = kind,
+                                      .dimension = entry->rule.dimension,
+                                      .before = units_of(before),
+                                      .after = units_of(now),
+                                      .rate_before = before,
+                                      .rate_after = now,
+                                      .period = entry->period };
+
+    if (now != before)
+        put(changes, &change);
+}
+
 void rl__events_after(const struct rl__lane *lane, const struct rl__before *before,
                       struct rl__changes *changes)
 {
@@ -69,12 +146,16 @@ void rl__events_after(const struct rl__lane *lane, const struct rl__before *befo
     for (size_t s = RL__PROVIDER_SCOPE; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
             const struct rl__entry *entry = lane->scope[s]->entry[i];
+            int is_new = i >= before->count[s];
 
-            if (i < before->count[s])
+            if (entry->is_searched)
+                compare_search(changes, lane->scope[s], entry,
+                               is_new ? 0 : before->entry[s][i].rate);
+            else if (is_new)
+                add(changes, lane->scope[s], entry, RL_EVENT_LIMIT_DETECTED, 0, amount_of(entry));
+            else
                 compare(changes, lane->scope[s], entry, before->entry[s][i].amount,
                         before->entry[s][i].pace);
-            else
-                add(changes, lane->scope[s], entry, RL_EVENT_LIMIT_DETECTED, 0, amount_of(entry));
         }
 }
 
@@ -87,31 +168,34 @@ static const char *name_of(uint32_t kind)
                                         "rate_limit_changed",
                                         "rate_limit_slowed",
                                         "rate_limit_restored",
-                                        "gate_closed" };
+                                        "gate_closed",
+                                        "rate_limit_raised",
+                                        "rate_limit_dropped" };
     return name[kind];
 }
 
-static const char *reason_of(uint32_t kind)
+/* A small rate that is searched for has one decimal, or its steps would not show. */
+static void add_amount(struct rl__text *text, uint64_t units, uint64_t rate)
 {
-    static const char *const reason[] = { "",
-                                          "an answer names it",
-                                          "an answer names another number",
-                                          "a refusal came although our books said yes",
-                                          "there has been no refusal for a while",
-                                          "" };
-    return reason[kind];
+    if (rate == 0 || units >= 100)
+        rl__text_add(text, "%llu", (unsigned long long)units);
+    else
+        rl__text_add(text, "%llu.%llu", (unsigned long long)(rate / RL__SEARCH_UNIT),
+                     (unsigned long long)(rate % RL__SEARCH_UNIT * 10 / RL__SEARCH_UNIT));
 }
 
 static void explain(const struct rl__change_seen *change, char *why, size_t size)
 {
     struct rl__text text = rl__text_on(why, size);
-    const char *dimension = rl_dimension_name((rl_dimension)change->dimension);
 
-    rl__text_add(&text, "%llu %s per ", (unsigned long long)change->after, dimension);
+    add_amount(&text, change->after, change->rate_after);
+    rl__text_add(&text, " %s per ", rl_dimension_name((rl_dimension)change->dimension));
     rl__text_add_duration(&text, change->period);
-    if (change->before > 0)
-        rl__text_add(&text, " instead of %llu", (unsigned long long)change->before);
-    rl__text_add(&text, ": %s", reason_of(change->kind));
+    if (change->before > 0) {
+        rl__text_add(&text, " instead of ");
+        add_amount(&text, change->before, change->rate_before);
+    }
+    rl__text_add(&text, ": %s", change->reason);
 }
 
 static void tell(const rl_context *rl, const rl_event *event)

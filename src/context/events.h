@@ -9,6 +9,7 @@ struct rl__before {
     size_t count[RL__LANE_SCOPES];
     struct {
         uint64_t amount, pace;
+        uint64_t rate; /* of one that is searched for; 0: idle, or none */
     } entry[RL__LANE_SCOPES][RL__SCOPE_ENTRIES];
 };
 
@@ -18,6 +19,8 @@ struct rl__change_seen {
     uint32_t kind, dimension;
     uint64_t before, after;
     rl_duration period;
+    uint64_t rate_before, rate_after; /* of one that is searched for; see limiter/search.h */
+    const char *reason;               /* static */
 };
 struct rl__changes {
     size_t count; /* at most RL__CHANGES_MAX are kept */

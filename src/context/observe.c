@@ -55,6 +55,8 @@ static rl_time opening_time(struct observation *o)
 
     if (o->answer->outcome == RL_OUTCOME_RATE_LIMITED)
         own = own_wait(o->lane, hinted, o->sent_at, o->now);
+    if (own > 0 && !hinted)
+        own = rl__max(own, rl__search_pause_of(o->lane));
     return rl__add_sat(o->now, rl__min(rl__max(hinted ? hint : 0, own), longest));
 }
 
@@ -127,6 +129,7 @@ static void learn(struct observation *o)
     struct rl__lesson lesson = { .traits = rl__provider_traits(o->provider),
                                  .auto_detect = rl__provider_auto_detect(o->provider),
                                  .sole_model = rl__load(&o->provider->model_count) <= 1,
+                                 .searching = rl__provider_searching(o->rl, o->provider),
                                  .sent_at = o->sent_at,
                                  .cost = *o->reserved };
     int refused = o->answer->outcome == RL_OUTCOME_RATE_LIMITED;

@@ -267,6 +267,15 @@ int rl__provider_auto_detect(const struct rl__provider *provider)
     return settings == NULL || settings->auto_detect;
 }
 
+const struct rl__searching *rl__provider_searching(const rl_context *rl,
+                                                   const struct rl__provider *provider)
+{
+    const struct rl__provider_settings *settings = settings_of(provider);
+
+    return settings != NULL && settings->searching.given ? &settings->searching
+                                                         : &rl__settings(rl)->searching;
+}
+
 rl_status rl__furnish_provider(void *user, struct rl__provider *provider)
 {
     rl_context *rl = user;
@@ -395,6 +404,31 @@ static void guess(struct rl__lane *lane, const struct rl__provider *provider, co
     lane->probe_window = first_window(lane->guess);
 }
 
+/* Where the file names models, nothing is to hold them all back together that nobody named. */
+static int is_searched(const struct rl__provider *provider, const char *model)
+{
+    const struct rl__provider_settings *settings = settings_of(provider);
+    const struct rl__model_settings *named = settings != NULL ? settings->models : NULL;
+
+    while (named != NULL && named->is_table)
+        named = named->next;
+    return model[0] != '\0' || named == NULL;
+}
+
+/* The provider's own scope may be in use already. */
+static rl_status begin_searching(rl_context *rl, struct rl__provider *provider,
+                                 struct rl__lane *lane)
+{
+    rl_status st;
+
+    if (!rl__provider_respects(provider))
+        return RL_OK;
+    rl__lock(&provider->learning);
+    st = rl__search_initial(lane, rl__provider_searching(rl, provider), rl__now(&rl->env));
+    rl__unlock(&provider->learning);
+    return st;
+}
+
 rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl__lane_node *node,
                            const char *model)
 {
@@ -412,5 +446,6 @@ rl_status rl__furnish_lane(void *user, struct rl__provider *provider, struct rl_
     }
     if (st == RL_OK && rl__provider_respects(provider) && !knows_limits(&node->lane))
         guess(&node->lane, provider, model);
-    return st;
+    return st == RL_OK && is_searched(provider, model) ? begin_searching(rl, provider, &node->lane)
+                                                       : st;
 }

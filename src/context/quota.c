@@ -19,6 +19,22 @@ static void put(struct listing *list, const rl_limit_status *status)
     list->count++;
 }
 
+static const char *words_for(uint32_t source, const char *table)
+{
+    switch (source) {
+    case RL_SOURCE_ANSWER:
+        return "answers";
+    case RL_SOURCE_CALL:
+        return "set by the program";
+    case RL_SOURCE_ADAPTIVE:
+        return "adaptive";
+    case RL_SOURCE_TABLE:
+        return table;
+    default:
+        return "file";
+    }
+}
+
 /* Adaptive: a share was given up after refusals. */
 static void name_origin(rl_limit_status *status, const char *algorithm, const char *table,
                         int adaptive)
@@ -27,18 +43,14 @@ static void name_origin(rl_limit_status *status, const char *algorithm, const ch
 
     rl__text_add_foreign(&text, algorithm, strlen(algorithm));
     text = rl__text_on(status->origin, sizeof status->origin);
-    rl__text_add(&text, "%s%s",
-                 status->source == RL_SOURCE_ANSWER  ? "answers"
-                 : status->source == RL_SOURCE_CALL  ? "set by the program"
-                 : status->source == RL_SOURCE_TABLE ? table
-                                                     : "file",
-                 adaptive ? ", adaptive" : "");
+    rl__text_add(&text, "%s%s", words_for(status->source, table), adaptive ? ", adaptive" : "");
 }
 
 /* Whom the present number follows. */
 static uint32_t source_of(const struct rl__entry *entry)
 {
-    return rl__learn_amount(entry) < entry->configured ? RL_SOURCE_ANSWER : entry->source;
+    return !entry->is_searched && rl__learn_amount(entry) < entry->configured ? RL_SOURCE_ANSWER
+                                                                              : entry->source;
 }
 
 static void list_entry(struct listing *list, const struct rl__scope *scope,
@@ -64,7 +76,7 @@ static void list_entry(struct listing *list, const struct rl__scope *scope,
 static void list_scope(struct listing *list, const struct rl__scope *scope)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++)
-        if (!rl__entry_is_off(scope->entry[i]))
+        if (!rl__entry_is_off(scope->entry[i]) && rl__load(&scope->entry[i]->is_idle) == 0)
             list_entry(list, scope, scope->entry[i]);
 }
 

@@ -76,7 +76,7 @@ static int same_rule(const struct rl__rule *a, const struct rl__rule *b)
 /* Of one dimension and period there may be several that charge differently. */
 static int speaks_of(const struct rl__entry *entry, const struct rl__limit_setting *setting)
 {
-    return entry->period == setting->limit.period &&
+    return !entry->is_searched && entry->period == setting->limit.period &&
            rl__rule_counts_alike(&entry->rule, &setting->rule);
 }
 
@@ -213,7 +213,7 @@ static rl_status prepare_scope(struct reload *r, struct rl__scope *scope,
         struct rl__entry *entry = scope->entry[i];
         struct change gone = { .scope = scope, .before = entry, .traits = traits };
 
-        if (entry->source != RL_SOURCE_ANSWER && !rl__entry_is_off(entry) &&
+        if (entry->source != RL_SOURCE_ANSWER && !entry->is_searched && !rl__entry_is_off(entry) &&
             !is_named(limits, entry))
             st = stage(r, &gone, NULL);
     }
@@ -465,6 +465,19 @@ static void publish(struct reload *r)
     r->config = NULL;
 }
 
+/* What is searched for ends where the new configuration does not want it. */
+static void review_searches(const struct reload *r)
+{
+    for (struct rl__lane_node *n = r->rl->registry.lanes; n != NULL; n = n->next) {
+        const struct rl__provider *provider = n->lane.provider;
+
+        rl__search_review(&n->lane,
+                          rl__provider_respects(provider) ? rl__provider_searching(r->rl, provider)
+                                                          : NULL,
+                          rl__provider_auto_detect(provider), r->now);
+    }
+}
+
 /* Those who came in before the revision was odd are out in a moment. */
 static void wait_until_empty(const struct rl__traffic *traffic)
 {
@@ -496,6 +509,7 @@ static void apply(struct reload *r)
         apply_one(r, c);
     end_probing(registry);
     publish(r);
+    review_searches(r);
     for (struct leaving *l = r->leaving; l != NULL; l = l->next)
         rl__registry_retire(registry, l->node);
     (void)rl__count_ordered(&registry->traffic.revision, 1);

@@ -97,6 +97,7 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++)
             rl__learn_recover_pace(lane->scope[s]->entry[i], lesson, now);
+    rl__search_answer(lane, answer, lesson, now);
     if (answer->outcome != RL_OUTCOME_OK)
         return;
     widen_probe(lane, lesson->sent_at);
@@ -115,6 +116,7 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
                        rl_time now)
 {
     follow_reports(lane, grant, answer, lesson, now);
+    rl__search_refusal(lane, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
         for (size_t i = 0; lane->scope[s] != NULL && i < rl__scope_count(lane->scope[s]); i++) {
             struct rl__entry *entry = lane->scope[s]->entry[i];

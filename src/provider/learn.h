@@ -20,6 +20,8 @@
  * by 1 %: once for all refusals of requests that were sent before that cut.
  * - While nothing is known, few requests are in flight: the number grows with each answer, halves
  * with each episode of refusals; after one it begins again with a single request.
+ * - Where refusals come and nobody names a limit, one is searched for: limiter/search.h. It ends as
+ * soon as an answer names one.
  */
 #ifndef LLMRL_SRC_LEARN_H
 #define LLMRL_SRC_LEARN_H
@@ -30,14 +32,25 @@
 #define RL__PROBE_WINDOW_FIRST 4
 #define RL__PACE_WHOLE         1000000 /* the whole limit is in use; see rl__entry.learned.pace */
 
+/* What the user says of limits that are searched for. */
+struct rl__searching {
+    int given; /* the configuration speaks of it: then beside limits that it names, too */
+    int enabled;
+    uint64_t factor;                   /* what a cut leaves, in millionths */
+    uint64_t minimum_rpm, minimum_tpm; /* units a minute */
+    uint64_t initial_rpm, initial_tpm; /* 0: none before the first refusal */
+};
+
 struct rl__lesson {
     const struct rl__traits *traits;
     int auto_detect; /* create limiters from reports */
     int sole_model;  /* the provider's own limits speak of this one model */
     rl_time sent_at;
     struct rl__cost cost; /* what was reserved */
-    int passed;           /* it was a success; rl__learn_answer() sets it */
-    uint64_t learned;     /* out: limits found or changed */
+    const struct rl__searching *searching;
+    int is_searched;  /* refusals move a limit that is searched for; rl__learn_refusal() sets it */
+    int passed;       /* it was a success; rl__learn_answer() sets it */
+    uint64_t learned; /* out: limits found or changed */
 };
 
 /* The limit to put in force for `amount` units per `period` before anything is known of bursts. */
@@ -52,5 +65,15 @@ void rl__learn_answer(struct rl__lane *lane, const struct rl__grant *grant, cons
 void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
                        const rl_answer *answer, struct rl__lesson *lesson, rl_time opens,
                        rl_time now);
+
+/* Limits that the configuration has begun with; nobody uses the lane yet. The statuses are those of
+ * rl__scope_add(). Under the learning lock, as the next one. */
+rl_status rl__search_initial(struct rl__lane *lane, const struct rl__searching *searching,
+                             rl_time now);
+/* How long to wait at least after a refusal that says no time; under the learning lock. */
+rl_duration rl__search_pause_of(const struct rl__lane *lane);
+/* Ends those that are not wanted any more. */
+void rl__search_review(struct rl__lane *lane, const struct rl__searching *searching,
+                       int auto_detect, rl_time now);
 
 #endif

@@ -37,19 +37,26 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
 /* What goes at once while nothing is proven: 50 ms of the rate; of tokens room for some requests
  * like those that were seen, or what comes back when they are settled would find no place. Where a
  * request is a large part of the limit, few are under way, and it pays afterwards. */
-uint64_t rl__learn_small_burst(const struct rl__entry *entry)
+uint64_t rl__learn_small_burst_of(const struct rl__entry *entry, const rl_limit *limit)
 {
-    uint64_t small = rl__small_burst(entry->limit.amount, entry->limit.period);
+    uint64_t small = rl__small_burst(limit->amount, limit->period);
 
-    if (entry->rule.dimension == RL_REQUESTS || entry->learned.largest > entry->limit.amount / 32)
+    if (entry->rule.dimension == RL_REQUESTS || entry->learned.largest > limit->amount / 32)
         return small;
     return rl__max(small, 4 * entry->learned.largest);
+}
+
+uint64_t rl__learn_small_burst(const struct rl__entry *entry)
+{
+    return rl__learn_small_burst_of(entry, &entry->limit);
 }
 
 uint64_t rl__learn_amount(const struct rl__entry *entry)
 {
     uint64_t reported = rl__max(entry->learned.reported, entry->learned.proven);
 
+    if (entry->is_searched)
+        return rl__max((entry->search.rate + RL__SEARCH_UNIT / 2) / RL__SEARCH_UNIT, 1);
     return rl__min(entry->configured, entry->learned.reported != 0 ? reported : RL_NEVER);
 }
 
@@ -175,7 +182,7 @@ void rl__learn_grow_unreported(struct rl__scope *scope, rl_time now)
     for (size_t i = 0; scope != NULL && i < rl__scope_count(scope); i++) {
         struct rl__entry *entry = scope->entry[i];
 
-        if (entry->learned.most == 0 && entry->period < RL__LONG_PERIOD &&
+        if (!entry->is_searched && entry->learned.most == 0 && entry->period < RL__LONG_PERIOD &&
             rl__learn_is_binding(entry, now))
             rl__learn_grow(entry, RL_NEVER, now);
     }

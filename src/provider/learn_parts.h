@@ -11,6 +11,8 @@
 
 /* What goes at once while nothing is proven. */
 uint64_t rl__learn_small_burst(const struct rl__entry *entry);
+/* The same under a limit that it has not yet. */
+uint64_t rl__learn_small_burst_of(const struct rl__entry *entry, const rl_limit *limit);
 /* What the numbers known for an entry come to in its present state. */
 rl_limit rl__learn_limit(const struct rl__entry *entry, const struct rl__traits *traits);
 /* Puts it in force, and books the change of level as none of our own. */
@@ -44,5 +46,13 @@ void rl__learn_lower_to(struct rl__entry *entry, uint64_t level, rl_time opens, 
 void rl__learn_cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_time now);
 /* A share that was given up comes back slowly. */
 void rl__learn_recover_pace(struct rl__entry *entry, const struct rl__lesson *lesson, rl_time now);
+
+/* ---- learn_search.c ---- */
+
+/* What a success, or a refusal, means for limits that nobody names. */
+void rl__search_answer(struct rl__lane *lane, const rl_answer *answer,
+                       const struct rl__lesson *lesson, rl_time now);
+void rl__search_refusal(struct rl__lane *lane, const rl_answer *answer, struct rl__lesson *lesson,
+                        rl_time now);
 
 #endif

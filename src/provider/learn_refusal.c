@@ -61,6 +61,8 @@ void rl__learn_cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_
 {
     rl_limit limit;
 
+    if (entry->is_searched || lesson->is_searched)
+        return; /* another one gives way */
     if (entry->learned.cut_at != 0 && lesson->sent_at <= entry->learned.cut_at)
         return; /* sent before we knew: the same episode */
     entry->learned.cut_at = now;

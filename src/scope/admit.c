@@ -162,6 +162,8 @@ static rl_status ask_entry(struct rl__scope *scope, struct step *step, const str
     if (RL__RARE(rank != NULL))
         ask_queue(step->entry, scope, rank, refusal);
     st = ask_limiter(step, cost, now, &retry_at);
+    if (st == RL_WAIT && step->entry->is_searched)
+        rl__store(&step->entry->bound_at, now);
     if (st == RL_WAIT)
         note(refusal, RL__HELD_BY_LIMIT, scope, step->entry, retry_at);
     else if (st != RL_OK)

@@ -72,7 +72,8 @@ rl_status rl__entry_new(struct rl__env *env, const struct rl__rule *rule, const 
         return RL_E_NOMEM;
     *entry = (struct rl__entry){ .rule = *rule, .source = source, .limit = *limit };
     entry->period = limit->period;
-    entry->configured = source == RL_SOURCE_ANSWER ? RL_NEVER : limit->amount;
+    entry->is_searched = source == RL_SOURCE_ADAPTIVE;
+    entry->configured = source == RL_SOURCE_ANSWER || entry->is_searched ? RL_NEVER : limit->amount;
     entry->is_bucket = limit->algorithm == NULL;
     entry->learned.pace = 1000000;
     if ((st = fill_entry(env, entry, now)) != RL_OK) {
@@ -115,7 +116,8 @@ struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl
 
     for (size_t i = 0; i < count; i++)
         if (!rl__entry_is_off(scope->entry[i]) && scope->entry[i]->rule.dimension == dimension &&
-            !scope->entry[i]->rule.weighed && scope->entry[i]->period == period)
+            !scope->entry[i]->rule.weighed && !scope->entry[i]->is_searched &&
+            scope->entry[i]->period == period)
             return scope->entry[i];
     return NULL;
 }

@@ -12,6 +12,7 @@
 #include "base/atomic.h"
 #include "base/env.h"
 #include "base/heap.h"
+#include "limiter/search.h"
 #include "scope/rule.h"
 #include "scope/tenants.h"
 
@@ -68,6 +69,12 @@ struct rl__entry {
      * lock writes, anybody reads. */
     struct rl__rank parked;
     uint64_t parked_until;
+    /* A limit that is searched for, beside those that are known: provider/learn_search.c. Learning
+     * lock, but for the atomic ones. */
+    struct rl__search search;
+    int is_searched;   /* it is one; for good */
+    uint64_t is_idle;  /* it holds nobody back, and is not shown; atomic */
+    uint64_t bound_at; /* when it last held somebody back; atomic */
     /* What learning knows; see learn.c. Learning lock. */
     struct {
         uint64_t reported;     /* the provider's number; 0: none yet */
@@ -104,6 +111,9 @@ struct rl__scope {
     struct rl__heap waiters; /* of a provider: all who wait, who is dropped first. Queue lock */
 };
 
+/* Dimensions that are searched: requests and those of tokens. */
+#define RL__SEARCHED (RL_OUTPUT_TOKENS + 1)
+
 #define RL__OUTPUT_CLASSES 21 /* the last one: 2^20 tokens and more */
 
 /* A request's way: the scopes it passes, and who waits for it. */
@@ -120,12 +130,20 @@ struct rl__lane {
     /* After a refusal, one is sent to see whether more may: no further grant from this count on,
      * while any is in flight; 0: no bound. Learning lock writes; atomic. */
     uint64_t probe_granted;
-    rl_time probe_refused_at; /* last refusal; learning lock */
     uint64_t probe_credit;    /* answers towards the next step of the window; learning lock */
+    rl_time probe_refused_at; /* last refusal; learning lock */
     rl_time probe_cut_at;     /* last narrowing; 0: none yet; learning lock */
     uint64_t failures;        /* in a row, of whatever request; atomic */
-    uint64_t bare_episodes;   /* of refusals, in a row without a success; learning lock */
-    rl_time bare_at;          /* when the last of them was noticed; learning lock */
+    /* For limits that are searched for; learning lock. A request's tokens are in 1/256. */
+    struct rl__meter meter;
+    uint64_t refused; /* of those granted */
+    uint64_t mean[RL__SEARCHED];
+    uint64_t blocked;    /* refused so often in a row, each sent after the one before was known */
+    rl_time blocked_at;  /* when the last of them was noticed */
+    rl_time reopened_at; /* the first success after a window was used up; 0: never */
+    uint64_t reopened;   /* what had passed by then */
+    uint64_t bare_episodes; /* of refusals, in a row without a success; learning lock */
+    rl_time bare_at;        /* when the last of them was noticed; learning lock */
     /* Words of base/quantile.h; learning lock writes. Actual over estimated input; actual over
      * declared output, by the power of two of what was declared. */
     uint64_t input_quantile;
@@ -192,7 +210,7 @@ void rl__entry_free(struct rl__env *env, struct rl__entry *entry);
 void rl__scope_put(struct rl__scope *scope, struct rl__entry *entry);
 /* Frees what it holds. */
 void rl__scope_deinit(struct rl__scope *scope);
-/* The entry for that dimension and period; NULL: none. */
+/* The entry for that dimension and period, none that is searched for; NULL: none. */
 struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl_duration period);
 static inline size_t rl__scope_count(const struct rl__scope *scope)
 {
@@ -218,7 +236,7 @@ static inline struct rl__entry *rl__entry_successor(const struct rl__entry *entr
 static inline int rl__entry_paces(const struct rl__entry *entry)
 {
     return !entry->rule.shadow && !entry->rule.weighed && entry->rule.dimension <= RL_IMAGES &&
-           !rl__entry_is_off(entry);
+           !rl__entry_is_off(entry) && rl__load(&entry->is_idle) == 0;
 }
 
 static inline uint64_t rl__lane_in_flight(const struct rl__lane *lane)

@@ -27,6 +27,7 @@ static const char config[] =
     " \"queue\": {\"max_size\": 100, \"max_wait_ms\": 30000},"
     " \"circuit_breaker\": {\"failure_rate\": 0.5},"
     " \"fallback\": {\"keyed/m\": [\"another/m\"], \"stay_within_ms\": 5},"
+    " \"adaptive\": {\"initial_rpm\": 1000000, \"initial_tpm\": 100000000},"
     " \"retry\": {\"max_attempts\": 6, \"budget\": {}}}";
 
 struct trial {
