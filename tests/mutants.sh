@@ -32,7 +32,7 @@ for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone,search
     name=$(basename "$source" .c)
     case $name in
     prop_simulation | prop_clock | prop_registry | prop_breaker | prop_retry) ;; # of layers above
-    prop_batch | prop_pool | prop_adaptive | prop_lease | prop_route | prop_fallback) ;;
+    prop_batch | prop_pool | prop_adaptive | prop_lease | prop_route | prop_fallback | prop_no_headers) ;;
     *)
         tests="$tests $name"
         compile "$source" "$work/$name.o"

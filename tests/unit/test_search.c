@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of a search, one by one. What they come to together: prop_search. */
+/* The rules of a search, one by one. What they come to together: prop_search, prop_no_headers. */
 #include "limiter/search.h"
 
 #include <setjmp.h>
