@@ -150,6 +150,20 @@ static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_t
     }
 }
 
+/* Of the sub-window that they were taken in, and the rest from the oldest on. */
+static void give_back_to(const rl_plan *plan, uint64_t *word, uint64_t amount, uint64_t number,
+                         rl_time now)
+{
+    uint64_t *count, units;
+
+    if (!roll(plan, word, now))
+        return;
+    count = count_of(plan, word, number);
+    units = rl__min(*count, amount);
+    *count -= units;
+    give_back(plan, word, amount - units, now);
+}
+
 static void settle(const rl_plan *plan, uint64_t *word, uint64_t taken, uint64_t used, rl_time at,
                    rl_time now)
 {
@@ -158,7 +172,7 @@ static void settle(const rl_plan *plan, uint64_t *word, uint64_t taken, uint64_t
     if (used > taken)
         charge(plan, word, used - taken, now);
     else if (number - rl__min(number, number_at(plan, at)) <= plan->word[PARTS])
-        give_back(plan, word, taken - used, now);
+        give_back_to(plan, word, taken - used, number_at(plan, at), now);
 }
 
 static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)

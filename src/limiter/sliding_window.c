@@ -10,11 +10,11 @@
  * earlier one's units, times what it must wait longer), with the later end: so the log holds no
  * less than the exact one at any moment, and the bound stands. Units of one moment share an entry.
  *
- * The clock may step back: a new entry ends no earlier than the last. What is given back goes from
- * the earliest entries: whichever units they were, the log holds no less than the truth then, at
- * any later moment. Debt is units above the amount, and is gone one period later. A level that is
- * set for a moment replaces the log: one entry holds back until then what the level has, and one
- * what it lacks, for a period from then.
+ * The clock may step back: a new entry ends no earlier than the last. What is settled goes
+ * from the entry that it was taken in; what is given back, from the earliest: whichever units they
+ * were, the log holds no less than the truth then, at any later moment. Debt is units above the
+ * amount, and is gone one period later. A level that is set for a moment replaces the log: one
+ * entry holds back until then what the level has, and one what it lacks, for a period from then.
  *
  * A change of the limit leaves the units as they are; with another period they end as if that had
  * always been in force, but for those that had ended.
@@ -185,20 +185,40 @@ static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_tim
     return RL_OK;
 }
 
+/* Takes up to `amount` units out of an entry; returns how many it did not have. */
+static uint64_t take_out(struct log *log, uint64_t index, uint64_t amount)
+{
+    uint64_t units = rl__min(amount, log->entry[index].units);
+
+    log->entry[index].units -= units;
+    if (log->entry[index].units == 0)
+        drop(log, index);
+    return amount - units;
+}
+
 static void give_back(const rl_plan *plan, uint64_t *word, uint64_t amount, rl_time now)
 {
     struct log log = log_of(plan, word);
 
     forget_ended(&log, now);
-    while (log.count > 0 && amount > 0) {
-        uint64_t units = rl__min(amount, log.entry[0].units);
-
-        amount -= units;
-        log.entry[0].units -= units;
-        if (log.entry[0].units == 0)
-            drop(&log, 0);
-    }
+    while (log.count > 0 && amount > 0)
+        amount = take_out(&log, 0, amount);
     word[0] = log.count;
+}
+
+/* Of the entry that those units are in: no other ends so early, and not before them. */
+static void give_back_to(const rl_plan *plan, uint64_t *word, uint64_t amount, uint64_t end,
+                         rl_time now)
+{
+    struct log log = log_of(plan, word);
+    uint64_t index = 0;
+
+    while (index < log.count && log.entry[index].end < end)
+        index++;
+    if (index < log.count)
+        amount = take_out(&log, index, amount);
+    word[0] = log.count;
+    give_back(plan, word, amount, now);
 }
 
 static void settle(const rl_plan *plan, uint64_t *word, uint64_t taken, uint64_t used, rl_time at,
@@ -207,7 +227,7 @@ static void settle(const rl_plan *plan, uint64_t *word, uint64_t taken, uint64_t
     if (used > taken)
         charge(plan, word, used - taken, now);
     else if (rl__add_sat(at, plan->word[PERIOD]) > now)
-        give_back(plan, word, taken - used, now);
+        give_back_to(plan, word, taken - used, rl__add_sat(at, plan->word[PERIOD]), now);
 }
 
 static void set_level(const rl_plan *plan, uint64_t *word, int64_t level, rl_time at)

@@ -338,7 +338,7 @@ static void settle(struct run *run, uint64_t amount)
         return;
     }
     if (ref_counts(&run->model, at, now))
-        ref_give_back(&run->model, amount, now);
+        ref_settle(&run->model, amount, at, now);
     else
         run->seen[run->kind][SAW_LATE_SETTLE]++;
     rl_limiter_settle(&run->limiter, amount + 3, 3, at, now);

@@ -253,6 +253,30 @@ static inline void ref_give_back(struct reference *r, uint64_t units, rl_time no
     }
 }
 
+/* What was taken at `at`, so many units of it: from where it was taken, the rest from the oldest
+ * on.
+ */
+static inline void ref_settle(struct reference *r, uint64_t units, rl_time at, rl_time now)
+{
+    int64_t left = (int64_t)units;
+
+    ref_forget(r, now);
+    if (ref_is_ahead(r, now))
+        return;
+    for (size_t i = 0; i < r->count && left > 0; i++) {
+        int64_t some = r->event[i].units < left ? r->event[i].units : left;
+
+        if ((r->kind != BY_LOG || r->event[i].at < at + r->period) &&
+            (r->kind != BY_COUNTER || r->event[i].at != ref_number(r, at)))
+            continue;
+        r->event[i].units -= some;
+        left -= some;
+        if (r->kind == BY_LOG)
+            break; /* it is in no other */
+    }
+    ref_give_back(r, (uint64_t)left, now);
+}
+
 /* Whether units taken at `at` still count at `now`. */
 static inline int ref_counts(const struct reference *r, rl_time at, rl_time now)
 {

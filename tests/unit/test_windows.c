@@ -303,6 +303,26 @@ static void a_full_log_errs_on_the_safe_side(void **ctx)
     ASK_ALL(&limiter, row);
 }
 
+/* Of ten, five at 0 s and five at 30 s, of which one was used: at 60 s the first five are back. */
+static void what_is_settled_comes_back_where_it_was_taken(void **ctx)
+{
+    static const char *const algorithm[] = { "sliding_window", "sliding_counter" };
+
+    (void)ctx;
+    for (size_t i = 0; i < 2; i++) {
+        rl_limit limit = limit_of(algorithm[i], 10, RL_MINUTE);
+        rl_limiter limiter;
+
+        limit.parts = 60;
+        limiter = started(&limit, NOW);
+        assert_int_equal(rl_limiter_take(&limiter, 5, NOW, NULL), RL_OK);
+        assert_int_equal(rl_limiter_take(&limiter, 5, NOW + 30 * RL_SECOND, NULL), RL_OK);
+        rl_limiter_settle(&limiter, 5, 1, NOW + 30 * RL_SECOND, NOW + 40 * RL_SECOND);
+        assert_int_equal(remaining(&limiter, NOW + 40 * RL_SECOND), 4);
+        assert_int_equal(remaining(&limiter, NOW + 61 * RL_SECOND), 9);
+    }
+}
+
 static void concurrency_comes_back_by_release_only(void **ctx)
 {
     rl_limit limit = limit_of("concurrency", 3, RL_SECOND);
@@ -950,6 +970,7 @@ int main(void)
         cmocka_unit_test(a_window_begins_with_its_first_request),
         cmocka_unit_test(hours_begin_at_the_full_hour),
         cmocka_unit_test(a_full_log_errs_on_the_safe_side),
+        cmocka_unit_test(what_is_settled_comes_back_where_it_was_taken),
         cmocka_unit_test(concurrency_comes_back_by_release_only),
         cmocka_unit_test(concurrency_is_counted_to_the_end),
         cmocka_unit_test(the_outflow_is_constant),
