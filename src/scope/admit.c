@@ -431,6 +431,22 @@ static rl_status admit_leased(struct rl__lane *lane, struct holding *holding,
     return st;
 }
 
+/* Innermost scope first. */
+static void take_snapshots(const struct rl__lane *lane, rl_time now, struct rl__taken *taken)
+{
+    size_t count = 0;
+
+    for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
+        for (size_t i = 0; i < taken->count[s] && count < RL__SNAPSHOTS; i++) {
+            const struct rl__entry *entry = lane->scope[s]->entry[i];
+
+            taken->snapshot[count++] =
+                rl__limiter_remaining(&entry->limiter, now) - rl__entry_shift(entry);
+        }
+    while (count < RL__SNAPSHOTS)
+        taken->snapshot[count++] = RL__NO_SNAPSHOT;
+}
+
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
                     const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal)
@@ -454,8 +470,10 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
     } else {
         *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
     }
-    if (st == RL_OK)
+    if (st == RL_OK) {
+        take_snapshots(lane, now, taken);
         rl__fetch_add(&lane->granted, 1);
+    }
     rl__lane_leave(&visit);
     return st;
 }

@@ -29,6 +29,9 @@ struct rl__refusal {
     uint32_t sooner;    /* it may be before retry_at: when somebody gives a slot back */
 };
 
+#define RL__SNAPSHOTS   5
+#define RL__NO_SNAPSHOT INT64_MIN
+
 /* From how many entries of each scope a grant was taken: one that is found later owes nothing to
  * it. */
 #define RL__LEASED_AT 4
@@ -37,6 +40,10 @@ struct rl__taken {
     uint8_t count[RL__LANE_SCOPES];
     uint8_t tenants; /* bit n: from the tenant of kind n; RL__LEASED_AT + s: scope s gave a slot */
     uint64_t slot[RL__LANE_SCOPES]; /* its id, where it gave one */
+    /* The level of each limiter right after the grant, less the corrections made until then: what a
+     * report on this request's arrival has to be compared with. The innermost scope's first, then
+     * the provider's, as far as there is room. */
+    int64_t snapshot[RL__SNAPSHOTS];
 };
 _Static_assert(RL__TENANT_KINDS <= RL__LEASED_AT && RL__LEASED_AT + RL__LANE_SCOPES <= 8,
                "tenants and scopes have bits of one byte");

@@ -3,28 +3,11 @@
 #include "scope/permit.h"
 
 #include "base/arith.h"
-#include "limiter/prepared.h"
 
 #include <string.h>
 
 _Static_assert(sizeof(struct rl__grant) <= sizeof(((rl_permit *)0)->private_),
                "a grant must fit its permit");
-
-/* Innermost scope first. */
-static void take_snapshots(struct rl__grant *grant, const struct rl__taken *taken, rl_time now)
-{
-    size_t count = 0;
-
-    for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
-        for (size_t i = 0; i < taken->count[s] && count < RL__SNAPSHOTS; i++) {
-            const struct rl__entry *entry = grant->lane->scope[s]->entry[i];
-
-            grant->snapshot[count++] =
-                rl__limiter_remaining(&entry->limiter, now) - rl__entry_shift(entry);
-        }
-    while (count < RL__SNAPSHOTS)
-        grant->snapshot[count++] = RL__NO_SNAPSHOT;
-}
 
 /* Ten bits for the ratio beyond even, six for the share less one. */
 static uint16_t pack_calibration(const struct rl__cost *cost)
@@ -103,7 +86,7 @@ void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl_
     grant.images = (uint8_t)cost->amount[RL_IMAGES];
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
         grant.tenant[k] = (taken->tenants >> k & 1) != 0 ? who->hash[k] : 0;
-    take_snapshots(&grant, taken, now);
+    memcpy(grant.snapshot, taken->snapshot, sizeof grant.snapshot);
     if (leased(&grant) != 0)
         keep_slots(&grant, taken);
     permit->granted_at = now;

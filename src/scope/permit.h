@@ -5,9 +5,6 @@
 
 #include "scope/lease.h"
 
-#define RL__SNAPSHOTS   5
-#define RL__NO_SNAPSHOT INT64_MIN
-
 /* The private words of a permit, spelled out. */
 struct rl__grant {
     struct rl__lane *lane; /* NULL: no grant, or ended */
@@ -19,9 +16,7 @@ struct rl__grant {
     uint8_t tenants;                /* likewise */
     uint8_t images;
     uint64_t tenant[RL__TENANT_KINDS]; /* hashes; 0: none */
-    /* The level of each limiter right after the grant, less the corrections made until then: what a
-     * report on this request's arrival has to be compared with. The innermost scope's first, then
-     * the provider's, as far as there is room. From the last one back: the slots of pools. */
+    /* As in struct rl__taken. From the last one back: the slots of pools. */
     int64_t snapshot[RL__SNAPSHOTS];
 };
 

@@ -318,6 +318,27 @@ static void a_grant_remembers_the_level_and_follows_corrections(void **state)
     assert_int_equal(rl__grant_level(&grant, tokens), 830);
 }
 
+/* As when a queue lets two go at once, and only then hands out the permits. */
+static void each_grant_remembers_its_own_level(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(100), reserved;
+    struct rl__refusal refusal;
+    struct rl__grant grant;
+    struct rl__taken taken[2];
+    rl_permit permit;
+
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken[i], &refusal), RL_OK);
+    for (size_t i = 0; i < 2; i++) {
+        rl__permit_start(&permit, lane, &nobody, &cost, &taken[i], NOW);
+        assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+        assert_int_equal(rl__grant_level(&grant, tokens), i == 0 ? 900 : 800);
+    }
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -333,6 +354,7 @@ int main(void)
         TEST(settling_books_the_difference),
         TEST(a_younger_limiter_owes_nothing_to_an_older_permit),
         TEST(a_grant_remembers_the_level_and_follows_corrections),
+        TEST(each_grant_remembers_its_own_level),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
