@@ -26,6 +26,15 @@ static void lower(struct rl__entry *entry, uint64_t missing, rl_time now)
 {
     rl__entry_correct(entry, -(int64_t)missing, now);
     entry->learned.owed = rl__add_sat(entry->learned.owed, missing);
+    entry->learned.owed_at = now;
+    rl__store(&entry->owes, 1);
+}
+
+/* What was lowered and has come back by itself must not be given back again. */
+static void forget_owed(struct rl__entry *entry)
+{
+    if (rl__load(&entry->owes) == 0)
+        entry->learned.owed = 0;
 }
 
 static void repay(struct rl__entry *entry, uint64_t *room, rl_time now)
@@ -111,6 +120,7 @@ static void follow_remaining(struct rl__entry *entry, const rl_limit_report *rep
                (int64_t)taken_since(entry, lesson->sent_at, now);
 
     entry->learned.room = 0;
+    forget_owed(entry);
     if (reported < level) {
         lower(entry, (uint64_t)(level - reported), now);
         return;

@@ -431,17 +431,39 @@ static rl_status admit_leased(struct rl__lane *lane, struct holding *holding,
     return st;
 }
 
+#define SMALL_BURST 16
+
+/* Who was full before this grant owes nothing any more: what he was lowered by has come back with
+ * the time, and more than full he cannot be. */
+static void note_full(struct rl__entry *entry, const struct rl__cost *cost, int64_t level,
+                      rl_time now)
+{
+    uint64_t burst = rl__load(&entry->limiter.plan.word[2]);
+    uint64_t took = rl__rule_reserve(&entry->rule, cost);
+    /* A price is rounded up, by less than a unit; of a small burst a unit is too much to overlook.
+     */
+    int64_t near = burst > SMALL_BURST;
+
+    if (took < burst && level + (int64_t)took + near < (int64_t)burst)
+        return;
+    rl__store(&entry->owes, 0);
+    rl__store(&entry->full_at, now);
+}
+
 /* Innermost scope first. */
-static void take_snapshots(const struct rl__lane *lane, rl_time now, struct rl__taken *taken)
+static void take_snapshots(const struct rl__lane *lane, const struct rl__cost *cost, rl_time now,
+                           struct rl__taken *taken)
 {
     size_t count = 0;
 
     for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
         for (size_t i = 0; i < taken->count[s] && count < RL__SNAPSHOTS; i++) {
-            const struct rl__entry *entry = lane->scope[s]->entry[i];
+            struct rl__entry *entry = lane->scope[s]->entry[i];
+            int64_t level = rl__limiter_remaining(&entry->limiter, now);
 
-            taken->snapshot[count++] =
-                rl__limiter_remaining(&entry->limiter, now) - rl__entry_shift(entry);
+            taken->snapshot[count++] = level - rl__entry_shift(entry);
+            if (rl__load(&entry->owes) != 0 || entry->rule.dimension != RL_REQUESTS)
+                note_full(entry, cost, level, now);
         }
     while (count < RL__SNAPSHOTS)
         taken->snapshot[count++] = RL__NO_SNAPSHOT;
@@ -471,7 +493,7 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
         *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
     }
     if (st == RL_OK) {
-        take_snapshots(lane, now, taken);
+        take_snapshots(lane, cost, now, taken);
         rl__fetch_add(&lane->granted, 1);
     }
     rl__lane_leave(&visit);

@@ -183,6 +183,14 @@ static struct rl__entry *keeper_of(struct rl__entry *entry)
     return entry;
 }
 
+/* A bucket that was full since has had no room for what comes back of earlier ones: the provider's
+ * may have been full as well when it came back there. */
+static int is_lost(const struct rl__entry *entry, rl_time at)
+{
+    return entry->limiter.algorithm->settle == NULL && at < rl__load(&entry->full_at) &&
+           entry->rule.dimension != RL_CONCURRENCY;
+}
+
 /* 1: something came back. */
 static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved,
                         const struct rl__cost *used, rl_time at, rl_time now)
@@ -192,6 +200,8 @@ static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved
 
     if (at < rl__load(&entry->reset_at))
         after = rl__max(after, before);
+    if (after < before && is_lost(entry, at))
+        after = before;
     book(entry, before, after, at, now);
     return after < before;
 }

@@ -44,8 +44,8 @@ struct rl__leases;
 /* One limit at work in a scope, with what was learned about it. */
 struct rl__entry {
     struct rl__rule rule;
-    uint32_t source;     /* an rl_source */
-    uint32_t is_bucket;  /* a token bucket whose burst learning may move; else only the amount */
+    uint32_t source;    /* an rl_source */
+    uint32_t is_bucket; /* a token bucket whose burst learning may move; else only the amount */
     rl_duration period;  /* as named; the one in force may be longer */
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
     const char *origin;  /* static: the built-in table; NULL: none */
@@ -65,6 +65,9 @@ struct rl__entry {
     /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.
      */
     uint64_t shift;
+    /* Lowered by a report, and not full since: what it owes may still be given back. Atomic. */
+    uint64_t owes;
+    rl_time full_at; /* when a grant last found it full; not kept for requests. Atomic */
     /* Who waits here first, so that later ones of other lanes do not pass; all 0: nobody. Queue
      * lock writes, anybody reads. */
     struct rl__rank parked;
@@ -83,7 +86,8 @@ struct rl__entry {
         uint64_t proven;       /* the largest cost that the provider let pass */
         uint64_t most;         /* that a report ever showed, the request itself included */
         uint64_t room;         /* what the last report proved beyond our books */
-        uint64_t owed;         /* lowered by reports, and not given back yet */
+        uint64_t owed;         /* lowered by reports, and not given back yet; see `owes` */
+        rl_time owed_at;       /* when it was last lowered */
         uint64_t pace;         /* share of the limit in use, in millionths */
         rl_time growing_since; /* 0: the burst has not begun to grow */
         rl_time grown_at;

@@ -339,6 +339,34 @@ static void each_grant_remembers_its_own_level(void **state)
     }
 }
 
+/* What came back by itself must not come back once more. */
+static void a_bucket_that_was_full_since_gets_nothing_back(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(400), reserved, used = cost_of(150);
+    struct rl__refusal refusal;
+    struct rl__grant grant;
+    struct rl__taken taken[2];
+    rl_permit permit;
+    rl_time later = NOW + RL_MINUTE;
+    rl_level level;
+
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, NOW, &taken[0], &refusal), RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, later, &taken[1], &refusal), RL_OK);
+    rl__permit_start(&permit, lane, &nobody, &cost, &taken[0], NOW);
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &used, RL__ADAPTIVE_NEUTRAL, NOW, later);
+    rl_limiter_snapshot(&tokens->limiter, later, &level);
+    assert_int_equal(level.remaining, 600);
+    rl__permit_start(&permit, lane, &nobody, &cost, &taken[1], later);
+    assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+    (void)rl__grant_settle(&grant, NULL, &reserved, &used, RL__ADAPTIVE_NEUTRAL, later, later);
+    rl_limiter_snapshot(&tokens->limiter, later, &level);
+    assert_int_equal(level.remaining, 850);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -355,6 +383,7 @@ int main(void)
         TEST(a_younger_limiter_owes_nothing_to_an_older_permit),
         TEST(a_grant_remembers_the_level_and_follows_corrections),
         TEST(each_grant_remembers_its_own_level),
+        TEST(a_bucket_that_was_full_since_gets_nothing_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
