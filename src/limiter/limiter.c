@@ -29,6 +29,7 @@
  * acquire.
  */
 #include "limiter/limiter.h"
+#include "limiter/prepared.h"
 
 #include "base/arith.h"
 #include "base/atomic.h"
@@ -482,6 +483,29 @@ void rl_limiter_snapshot(const rl_limiter *limiter, rl_time now, rl_level *level
         look(limiter, &view);
         limiter->algorithm->snapshot(&view.plan, &view.word, now, level);
     }
+}
+
+/* Tried on a copy: whether a unit taken then would come back now. */
+int rl__limiter_counts(const rl_limiter *limiter, rl_time at, rl_time now)
+{
+    const rl_algorithm *algorithm = limiter->algorithm;
+    uint64_t word[RL_STATE_WORDS_MAX];
+    struct view view;
+    rl_level before, after;
+
+    if (is_wide(limiter)) {
+        rl__wide_look(limiter, &view.plan, word);
+    } else {
+        look(limiter, &view);
+        word[0] = view.word;
+    }
+    if (algorithm->settle == NULL)
+        return rl__sub_sat(now, at) < view.plan.word[1]; /* the period */
+    algorithm->charge(&view.plan, word, 1, now);
+    algorithm->snapshot(&view.plan, word, now, &before);
+    algorithm->settle(&view.plan, word, 1, 0, at, now);
+    algorithm->snapshot(&view.plan, word, now, &after);
+    return after.remaining != before.remaining;
 }
 
 /* ---- changing the limit ---- */

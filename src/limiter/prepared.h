@@ -53,5 +53,8 @@ static inline int rl__limiter_take_prepared(rl_limiter *limiter,
 
 /* What rl_limiter_snapshot() calls `remaining`, by the short way where there is one. */
 int64_t rl__limiter_remaining(const rl_limiter *limiter, rl_time now);
+/* Whether what was taken at `at` still counts at `now`: 0 if it belongs to a window that is over.
+ */
+int rl__limiter_counts(const rl_limiter *limiter, rl_time at, rl_time now);
 
 #endif

@@ -7,6 +7,8 @@
 
 #define RL__LONG_PERIOD RL_HOUR /* from here on a whole period's worth may go at once */
 
+#define RL__BUNCHING (50 * RL_MILLISECOND) /* arrivals may bunch by this much on their way */
+
 /* ---- learn_limit.c ---- */
 
 /* What goes at once while nothing is proven. */

@@ -3,19 +3,27 @@
 #include "provider/learn_parts.h"
 
 #include "base/arith.h"
+#include "limiter/prepared.h"
 
-#define MARGIN_TIME  (50 * RL_MILLISECOND)  /* arrivals may bunch by this much on their way */
 #define MARGIN_SHARE 16                     /* of the most that was ever reported: 1/16 */
+#define ROUGHLY      (5 * RL_SECOND)        /* a reset may be rounded up, or of another clock */
 #define WATCH_TIME   (500 * RL_MILLISECOND) /* between two looks at what others take */
+
+static int is_continuous(const struct rl__entry *entry, const struct rl__traits *traits)
+{
+    return entry->is_bucket && (traits->continuous || entry->learned.refills);
+}
 
 /* How much less than reported we count on: what arrivals may bunch by on the way, and four requests
  * that may have overtaken this one; but a small share of the most that was ever there, or a small
- * bucket would never count as full. */
+ * bucket would never count as full. In a window what is set aside would never be used: none. */
 static uint64_t margin_of(const struct rl__entry *entry, const struct rl__traits *traits,
                           uint64_t cost)
 {
-    uint64_t margin = rl__mul_div_up(entry->limit.amount, MARGIN_TIME, entry->limit.period);
+    uint64_t margin = rl__mul_div_up(entry->limit.amount, RL__BUNCHING, entry->limit.period);
 
+    if (!is_continuous(entry, traits))
+        return 0;
     margin = rl__add_sat(margin, rl__mul_sat(4, cost));
     if (entry->rule.dimension != RL_REQUESTS && traits->step > 1)
         margin = rl__add_sat(margin, traits->step);
@@ -30,10 +38,12 @@ static void lower(struct rl__entry *entry, uint64_t missing, rl_time now)
     rl__store(&entry->owes, 1);
 }
 
-/* What was lowered and has come back by itself must not be given back again. */
-static void forget_owed(struct rl__entry *entry)
+/* What was lowered and has come back by itself must not be given back again: the limiter was full
+ * since, or its window is over. */
+static void forget_owed(struct rl__entry *entry, rl_time now)
 {
-    if (rl__load(&entry->owes) == 0)
+    if (rl__load(&entry->owes) == 0 ||
+        (!entry->is_bucket && !rl__limiter_counts(&entry->limiter, entry->learned.owed_at, now)))
         entry->learned.owed = 0;
 }
 
@@ -46,11 +56,6 @@ static void repay(struct rl__entry *entry, uint64_t *room, rl_time now)
     rl__entry_correct(entry, (int64_t)back, now);
     entry->learned.owed -= back;
     *room -= back;
-}
-
-static int is_continuous(const struct rl__entry *entry, const struct rl__traits *traits)
-{
-    return traits->continuous || entry->learned.refills;
 }
 
 /* Where nobody has documented how a limit refills, the reports show it: in a fixed window each
@@ -100,6 +105,8 @@ static void watch_others(struct rl__entry *entry, int64_t gap, rl_time sent_at)
  * than a guess. */
 static uint64_t taken_since(const struct rl__entry *entry, rl_time sent_at, rl_time now)
 {
+    if (!entry->is_bucket)
+        return 0; /* it would be gone for the whole of a window */
     return rl__mul_div(entry->learned.drain, rl__min(rl__sub_sat(now, sent_at), RL_SECOND),
                        RL_SECOND);
 }
@@ -120,7 +127,7 @@ static void follow_remaining(struct rl__entry *entry, const rl_limit_report *rep
                (int64_t)taken_since(entry, lesson->sent_at, now);
 
     entry->learned.room = 0;
-    forget_owed(entry);
+    forget_owed(entry, now);
     if (reported < level) {
         lower(entry, (uint64_t)(level - reported), now);
         return;
@@ -157,9 +164,9 @@ rl_duration rl__learn_window(const rl_limit_report *report, const struct rl__tra
         return rl__max(window, RL_MINUTE);
     if (window != 0)
         return window;
-    if (reset <= RL_MINUTE)
+    if (reset <= RL_MINUTE + ROUGHLY)
         return RL_MINUTE;
-    return reset <= RL_HOUR ? RL_HOUR : RL_DAY;
+    return reset <= RL_HOUR + ROUGHLY ? RL_HOUR : RL_DAY;
 }
 
 /* What the provider has just let pass proves that its limit is no smaller, whatever it says. Else a
@@ -242,6 +249,8 @@ void rl__learn_report(struct rl__lane *lane, const struct rl__grant *grant,
         return;
     }
     follow_limit(entry, report, lesson, now);
+    if (!entry->is_bucket && !rl__limiter_counts(&entry->limiter, lesson->sent_at, now))
+        return; /* it speaks of a window that is over */
     level = rl__grant_level(grant, entry);
     if ((report->has & RL_HAS_REMAINING) != 0 && level != RL__NO_SNAPSHOT)
         follow_remaining(entry, report, level, lesson, now);

@@ -340,6 +340,63 @@ static void unknown_usage_counts_as_the_limit_says(void **state)
     rl_close(rl);
 }
 
+static void report(rl_context *rl, const rl_request *request, const char *left, const char *reset)
+{
+    rl_header header[] = { { "x-ratelimit-limit-requests", 26, "100", 3 },
+                           { "x-ratelimit-remaining-requests", 30, left, strlen(left) },
+                           { "x-ratelimit-reset-requests", 26, reset, strlen(reset) } };
+    rl_response response = RL_RESPONSE_INIT;
+    rl_permit permit;
+
+    assert_int_equal(rl_try_acquire(rl, request, &permit), RL_OK);
+    response.status = 200;
+    response.headers = header;
+    response.header_count = sizeof header / sizeof header[0];
+    assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+}
+
+/* Whole seconds of another clock: 61 of them are left of a minute. */
+static void a_reset_that_is_rounded_up_is_of_the_same_minute(void **state)
+{
+    rl_context *rl = open_with("{}", NULL);
+    rl_request request = ask("m");
+    size_t count;
+
+    (void)state;
+    report(rl, &request, "99", "60");
+    the_clock.now += RL_SECOND;
+    report(rl, &request, "98", "61");
+    assert_int_equal(level_of(rl, 0).limit, 100);
+    count = 0;
+    assert_int_equal(rl_limits_get(rl, NULL, &count), RL_OK);
+    assert_int_equal(count, 1);
+    rl_close(rl);
+}
+
+/* What a report of one window takes away is there again in the next. */
+static void a_report_of_a_window_that_is_over_changes_nothing(void **state)
+{
+    rl_context *rl = open_with(
+        "{\"providers\": {\"p\": {\"limits\": [{\"dimension\": \"requests\", \"amount\": 100, "
+        "\"period\": \"minute\", \"algorithm\": \"fixed_window\"}]}}}",
+        NULL);
+    rl_header header[] = { { "x-ratelimit-limit-requests", 26, "100", 3 },
+                           { "x-ratelimit-remaining-requests", 30, "7", 1 } };
+    rl_request request = ask("");
+    rl_response response = RL_RESPONSE_INIT;
+    rl_permit permit;
+
+    (void)state;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    the_clock.now += RL_MINUTE;
+    response.status = 200;
+    response.headers = header;
+    response.header_count = sizeof header / sizeof header[0];
+    assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+    assert_int_equal(level_of(rl, 0).remaining, 100);
+    rl_close(rl);
+}
+
 /* OpenAI counts what it refuses. */
 static void what_a_refusal_costs_is_the_dialects_to_say(void **state)
 {
@@ -505,6 +562,8 @@ int main(void)
         cmocka_unit_test(concurrency_comes_back_however_it_ends),
         cmocka_unit_test(charge_rules_are_data),
         cmocka_unit_test(unknown_usage_counts_as_the_limit_says),
+        cmocka_unit_test(a_reset_that_is_rounded_up_is_of_the_same_minute),
+        cmocka_unit_test(a_report_of_a_window_that_is_over_changes_nothing),
         cmocka_unit_test(what_a_refusal_costs_is_the_dialects_to_say),
         cmocka_unit_test(a_shadow_measures_and_never_holds_back),
         cmocka_unit_test(what_is_larger_than_a_limit_fails_or_borrows),
