@@ -27,8 +27,9 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
     limit.period = period;
     limit.oversize = RL_OVERSIZE_BORROW;
     limit.burst = rl__small_burst(limit.amount, period);
-    if (period >= RL__LONG_PERIOD)
-        limit.burst = traits->continuous ? limit.amount : limit.amount / 2 + 1;
+    if (period >= RL__LONG_PERIOD) /* less a little: what is paced may arrive a little early */
+        limit.burst =
+            traits->continuous ? limit.amount - limit.amount / 1024 : limit.amount / 2 + 1;
     if (!traits->continuous && limit.amount > 0)
         fit_window(&limit);
     return limit;
@@ -36,14 +37,17 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
 
 /* What goes at once while nothing is proven: 50 ms of the rate; of tokens room for some requests
  * like those that were seen, or what comes back when they are settled would find no place. Where a
- * request is a large part of the limit, few are under way, and it pays afterwards. */
+ * request is a large part of the limit, few are under way: it has room for two if reports show that
+ * the provider's bucket has, or pays afterwards. */
 uint64_t rl__learn_small_burst_of(const struct rl__entry *entry, const rl_limit *limit)
 {
     uint64_t small = rl__small_burst(limit->amount, limit->period);
+    uint64_t largest = entry->rule.dimension == RL_REQUESTS ? 0 : entry->learned.largest;
+    uint64_t most = entry->learned.most;
 
-    if (entry->rule.dimension == RL_REQUESTS || entry->learned.largest > limit->amount / 32)
-        return small;
-    return rl__max(small, 4 * entry->learned.largest);
+    if (largest <= limit->amount / 32)
+        return rl__max(small, 4 * largest);
+    return 2 * largest <= most - most / 16 ? rl__max(small, 2 * largest) : small;
 }
 
 uint64_t rl__learn_small_burst(const struct rl__entry *entry)
@@ -151,16 +155,28 @@ static uint64_t growth_allowed(struct rl__entry *entry, int proven, rl_time now)
     return growth;
 }
 
+/* Never to the last unit: what leaves after a burst may arrive a little early, or overtake. */
+static uint64_t less_a_little(const struct rl__entry *entry, uint64_t burst)
+{
+    uint64_t little = rl__mul_div_up(entry->limit.amount, RL__BUNCHING, entry->limit.period);
+    uint64_t largest = entry->rule.dimension == RL_REQUESTS ? 1 : entry->learned.largest;
+
+    little = rl__min(rl__add_sat(little, rl__mul_sat(4, largest)), burst / 16);
+    return rl__max(rl__sub_sat(burst, rl__max(little, 1)), 1);
+}
+
 /* `room` is what reports prove; RL_NEVER: there are none, only the documents say that there is
  * some. */
 void rl__learn_grow(struct rl__entry *entry, uint64_t room, rl_time now)
 {
     rl_limit limit = entry->limit;
     uint64_t reported = entry->learned.reported != 0 ? entry->learned.reported : RL_NEVER;
+    uint64_t most = entry->learned.most != 0 ? entry->learned.most : RL_NEVER;
     uint64_t growth = rl__min(room, growth_allowed(entry, room != RL_NEVER, now));
 
     limit.burst =
-        rl__min(rl__add_sat(limit.burst, growth), rl__max(rl__min(entry->configured, reported), 1));
+        rl__min(rl__add_sat(limit.burst, growth),
+                less_a_little(entry, rl__min(rl__min(entry->configured, reported), most)));
     if (limit.burst > entry->limit.burst)
         rl__learn_put(entry, &limit, now);
 }
