@@ -117,6 +117,7 @@ static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
         if (st != RL_OK)
             return st;
         entry->period = s->limit.period;
+        entry->in_windows = entry->is_bucket && !f->traits->continuous;
         entry->configured = s->limit.amount;
         entry->origin = s->origin;
         if (s->is_pool && (st = add_pool(scope, entry, f, &s->pool)) != RL_OK)

@@ -189,6 +189,7 @@ static rl_status prepare_one(struct reload *r, struct change *like,
     if (st != RL_OK)
         return st;
     after->period = setting->limit.period;
+    after->in_windows = after->is_bucket && !change->traits->continuous;
     after->configured = setting->limit.amount;
     after->origin = setting->origin;
     change->after = after;

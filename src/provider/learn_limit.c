@@ -9,14 +9,16 @@
 #define TRIAL_SHARE 10              /* of the rate: 1/10 */
 
 /* Where nobody has documented a continuous refill, "N per T" is read as a window: no T, wherever it
- * starts, holds more than N. A bucket keeps that if its burst and what it refills in T are N
- * together. */
-static void fit_window(rl_limit *limit)
+ * starts, holds more than N. A bucket keeps that if what it gives at once and what it refills in T
+ * are N together. What arrives may have left a little longer ago than it seems: so T is longer. */
+static void fit_window(rl_limit *limit, uint64_t amount, uint64_t at_once)
 {
-    uint64_t spare = limit->burst - 1;
+    limit->amount = rl__max(rl__sub_sat(amount, rl__max(at_once, 1) - 1), amount - amount / 2);
+}
 
-    if (limit->amount > 2 * spare)
-        limit->amount -= spare;
+static rl_duration bunching_in(rl_duration period)
+{
+    return rl__min(RL__BUNCHING, period / 200);
 }
 
 rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_duration period)
@@ -30,21 +32,31 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
     if (period >= RL__LONG_PERIOD) /* less a little: what is paced may arrive a little early */
         limit.burst =
             traits->continuous ? limit.amount - limit.amount / 1024 : limit.amount / 2 + 1;
-    if (!traits->continuous && limit.amount > 0)
-        fit_window(&limit);
+    if (traits->continuous)
+        return limit;
+    fit_window(&limit, limit.amount, limit.burst);
+    limit.period = rl__add_sat(period, bunching_in(period));
     return limit;
 }
 
+static int stands_for_window(const struct rl__entry *entry)
+{
+    return rl__load(&entry->in_windows) != 0;
+}
+
 /* What goes at once while nothing is proven: 50 ms of the rate; of tokens room for some requests
- * like those that were seen, or what comes back when they are settled would find no place. Where a
- * request is a large part of the limit, few are under way: it has room for two if reports show that
- * the provider's bucket has, or pays afterwards. */
+ * like those that were seen, or what comes back when they are settled would find no place. In a
+ * window that room is lost to all others. Where a request is a large part of the limit, few are
+ * under way: it has room for two if reports show that the provider's bucket has, or pays
+ * afterwards. */
 uint64_t rl__learn_small_burst_of(const struct rl__entry *entry, const rl_limit *limit)
 {
     uint64_t small = rl__small_burst(limit->amount, limit->period);
     uint64_t largest = entry->rule.dimension == RL_REQUESTS ? 0 : entry->learned.largest;
     uint64_t most = entry->learned.most;
 
+    if (stands_for_window(entry))
+        return largest > limit->amount / 8 ? small : rl__max(small, 2 * largest);
     if (largest <= limit->amount / 32)
         return rl__max(small, 4 * largest);
     return 2 * largest <= most - most / 16 ? rl__max(small, 2 * largest) : small;
@@ -77,11 +89,14 @@ rl_limit rl__learn_limit(const struct rl__entry *entry, const struct rl__traits 
     }
     limit = rl__limit_first(traits, amount, entry->period);
     /* A share of a small number would round to nothing much: the period grows instead. */
-    limit.period = rl__mul_div_up(entry->period, RL__PACE_WHOLE, entry->learned.pace);
+    limit.period = rl__mul_div_up(limit.period, RL__PACE_WHOLE, entry->learned.pace);
     /* A burst that has grown stays; it never exceeds the whole limit. */
     limit.burst =
         rl__min(rl__max(rl__max(limit.burst, rl__learn_small_burst(entry)), entry->limit.burst),
                 rl__max(amount, 1));
+    if (stands_for_window(entry))
+        fit_window(&limit, rl__min(amount, RL_AMOUNT_MAX),
+                   rl__max(limit.burst, entry->learned.largest));
     return limit;
 }
 
@@ -219,6 +234,8 @@ void rl__learn_make_room(struct rl__scope *scope, const struct rl__lesson *lesso
             continue;
         entry->learned.largest = cost;
         limit.burst = rl__max(limit.burst, rl__learn_small_burst(entry));
+        if (stands_for_window(entry))
+            limit = rl__learn_limit(entry, lesson->traits);
         rl_limiter_snapshot(&entry->limiter, now, &before);
         rl__learn_put(entry, &limit, now);
         rl_limiter_snapshot(&entry->limiter, now, &after);

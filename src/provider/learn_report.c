@@ -59,8 +59,11 @@ static void repay(struct rl__entry *entry, uint64_t *room, rl_time now)
 }
 
 /* Where nobody has documented how a limit refills, the reports show it: in a fixed window each
- * request leaves less, in a bucket what was used is back soon. Looked at over twenty reports and a
- * second at least. */
+ * request leaves less, in a bucket what was used is back soon. So it seems in a sliding window,
+ * too, of which all may go at once and then nothing: one that was ever seen nearly full is none of
+ * those buckets that hold much less than the limit. Looked at over twenty reports and a second at
+ * least.
+ */
 static void watch_refill(struct rl__entry *entry, const rl_limit_report *report,
                          const struct rl__lesson *lesson, rl_time now)
 {
@@ -78,8 +81,10 @@ static void watch_refill(struct rl__entry *entry, const rl_limit_report *report,
     if (entry->learned.watched < 20 || rl__sub_sat(now, entry->learned.watched_at) < RL_SECOND)
         return;
     gone = entry->learned.watched_from - report->remaining;
-    entry->learned.refills = gone < entry->learned.watched_cost / 2;
+    entry->learned.refills = gone < entry->learned.watched_cost / 2 &&
+                             entry->learned.most <= rl__learn_amount(entry) / 2;
     entry->learned.watched = 0;
+    rl__store(&entry->in_windows, entry->is_bucket && !entry->learned.refills);
 }
 
 /* How fast others on the same key use it up. Our books without any correction follow our own use
@@ -198,8 +203,12 @@ static struct rl__entry *entry_for(struct rl__lane *lane, const rl_limit_report 
     if (entry != NULL || !lesson->auto_detect || (report->has & RL_HAS_LIMIT) == 0)
         return entry;
     limit = rl__limit_first(lesson->traits, rl__max(report->limit, passed(report, lesson)), window);
-    if (rl__scope_add(inner, &rule, &limit, RL_SOURCE_ANSWER, now, &entry) != RL_OK)
+    if (rl__scope_count(inner) == RL__SCOPE_ENTRIES ||
+        rl__entry_new(inner->env, &rule, &limit, RL_SOURCE_ANSWER, now, &entry) != RL_OK)
         return NULL;
+    entry->period = window;
+    entry->in_windows = !lesson->traits->continuous;
+    rl__scope_put(inner, entry);
     *is_new = 1;
     lesson->learned++;
     return entry;

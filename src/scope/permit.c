@@ -191,6 +191,24 @@ static int is_lost(const struct rl__entry *entry, rl_time at)
            entry->rule.dimension != RL_CONCURRENCY;
 }
 
+/* Where no period may hold more, what was reserved counts in each that was on while the answer was
+ * under way, and only in the rest it does not: a bucket gets that share back. */
+static uint64_t used_in_periods(const struct rl__entry *entry, uint64_t reserved, uint64_t used,
+                                rl_time at, rl_time now)
+{
+    rl_duration gone = rl__min(rl__sub_sat(now, at), entry->period);
+
+    if (used >= reserved)
+        return used;
+    if (rl__load(&entry->in_windows) == 0)
+        return is_lost(entry, at) ? reserved : used;
+    if (used == 0)
+        return 0; /* it never counted there */
+    /* To the nearest: of small requests a unit each would add up. */
+    return reserved -
+           (rl__mul_div(2 * (reserved - used), entry->period - gone, entry->period) + 1) / 2;
+}
+
 /* 1: something came back. */
 static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved,
                         const struct rl__cost *used, rl_time at, rl_time now)
@@ -200,8 +218,7 @@ static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved
 
     if (at < rl__load(&entry->reset_at))
         after = rl__max(after, before);
-    if (after < before && is_lost(entry, at))
-        after = before;
+    after = used_in_periods(entry, before, after, at, now);
     book(entry, before, after, at, now);
     return after < before;
 }

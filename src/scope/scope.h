@@ -46,6 +46,9 @@ struct rl__entry {
     struct rl__rule rule;
     uint32_t source;    /* an rl_source */
     uint32_t is_bucket; /* a token bucket whose burst learning may move; else only the amount */
+    /* That bucket stands for "no more in any period": what comes back late comes back in part.
+     * Atomic. */
+    uint64_t in_windows;
     rl_duration period;  /* as named; the one in force may be longer */
     uint64_t configured; /* amount that the user set as a cap; RL_NEVER: none */
     const char *origin;  /* static: the built-in table; NULL: none */

@@ -62,11 +62,12 @@ static rl_response answer(uint64_t status, const char *body)
     return response;
 }
 
-#define GENERIC_60 "{\"providers\": {\"p\": {\"requests_per_minute\": 60}}}"
+/* Of a dialect that refills continuously: one each second, to the nanosecond. */
+#define EVEN_60 "{\"providers\": {\"p\": {\"dialect\": \"openai\", \"requests_per_minute\": 60}}}"
 
 static void blocking_waits_until_the_very_moment(void **state)
 {
-    rl_context *rl = open_with(GENERIC_60);
+    rl_context *rl = open_with(EVEN_60);
     rl_request request = ask("p");
     rl_permit permit;
 
@@ -82,7 +83,7 @@ static void blocking_waits_until_the_very_moment(void **state)
 
 static void trying_says_when_and_takes_nothing(void **state)
 {
-    rl_context *rl = open_with(GENERIC_60);
+    rl_context *rl = open_with(EVEN_60);
     rl_request request = ask("p");
     rl_permit permit;
 
@@ -100,7 +101,7 @@ static void trying_says_when_and_takes_nothing(void **state)
 
 static void waits_and_deadlines_that_cannot_be_kept_end_at_once(void **state)
 {
-    rl_context *rl = open_with(GENERIC_60);
+    rl_context *rl = open_with(EVEN_60);
     rl_request request = ask("p");
     rl_permit permit;
 
@@ -120,8 +121,9 @@ static void waits_and_deadlines_that_cannot_be_kept_end_at_once(void **state)
 
 static void a_queue_of_no_places_admits_without_waiting(void **state)
 {
-    rl_context *rl = open_with(
-        "{\"queue\": {\"max_size\": 0}, \"providers\": {\"p\": {\"requests_per_minute\": 60}}}");
+    rl_context *rl =
+        open_with("{\"queue\": {\"max_size\": 0}, \"providers\": {\"p\": {\"dialect\": "
+                  "\"openai\", \"requests_per_minute\": 60}}}");
     rl_request request = ask("p");
     rl_permit permit;
 
@@ -527,7 +529,7 @@ static void on_ready(rl_attempt *attempt, int ready, void *user)
 
 static void events_come_in_order_and_on_time(void **state)
 {
-    rl_context *rl = open_with(GENERIC_60);
+    rl_context *rl = open_with(EVEN_60);
     rl_request request = ask("p");
     rl_attempt attempt[5];
 
@@ -555,7 +557,7 @@ static void events_come_in_order_and_on_time(void **state)
 /* SEED-BUGS 18: by ticket, not by likeness; place and reservation come back at once. */
 static void cancelling_takes_out_just_that_one(void **state)
 {
-    rl_context *rl = open_with(GENERIC_60);
+    rl_context *rl = open_with(EVEN_60);
     rl_request request = ask("p");
     rl_attempt attempt[3];
     rl_stats stats = { .size = sizeof stats };
@@ -586,7 +588,7 @@ static void cancelling_takes_out_just_that_one(void **state)
 
 static void closing_tells_all_who_wait(void **state)
 {
-    rl_context *rl = open_with(GENERIC_60);
+    rl_context *rl = open_with(EVEN_60);
     rl_request request = ask("p");
     rl_attempt attempt[4];
 
@@ -636,8 +638,9 @@ static void closing_takes_back_what_was_granted_and_not_told(void **state)
 /* A queue without places is no reason to refuse an attempt that need not wait. */
 static void attempts_need_no_place_to_go_at_once(void **state)
 {
-    rl_context *rl = open_with(
-        "{\"queue\": {\"max_size\": 0}, \"providers\": {\"p\": {\"requests_per_minute\": 60}}}");
+    rl_context *rl =
+        open_with("{\"queue\": {\"max_size\": 0}, \"providers\": {\"p\": {\"dialect\": "
+                  "\"openai\", \"requests_per_minute\": 60}}}");
     rl_request request = ask("p");
     rl_attempt first = RL_ATTEMPT_INIT, second = RL_ATTEMPT_INIT;
 
@@ -652,7 +655,8 @@ static void attempts_need_no_place_to_go_at_once(void **state)
 
 static void a_settled_request_lets_the_next_one_go_earlier(void **state)
 {
-    rl_context *rl = open_with("{\"providers\": {\"p\": {\"tokens_per_minute\": 600}}}");
+    rl_context *rl = open_with(
+        "{\"providers\": {\"p\": {\"dialect\": \"openai\", \"tokens_per_minute\": 600}}}");
     rl_request request = ask("p");
     rl_response ok = answer(
         200, "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":0,\"total_tokens\":10}}");
