@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 # The long form of the limiters' tests: each algorithm and its reference through 10^8 random decisions, the token bucket
 # through 10^9; four threads through 10^7 acquires of each algorithm, as built for release and under ThreadSanitizer; every
-# mutant of src/limiter. Hours on one processor, most of them for the mutants.
+# mutant of src/limiter; the whole stack in 10 000 hours of random worlds with known limits, and in as many with limits that
+# headers tell. Hours on one processor, most of them for the mutants.
 #   tests/nightly.sh             all
 #   tests/nightly.sh random      10^8 and 10^9 decisions
 #   tests/nightly.sh threads     10^7 acquires
 #   tests/nightly.sh mutants     see tests/mutants.sh
+#   tests/nightly.sh simulation  10 000 hours, and 10 000 (LLMRL_SIM_HOURS: another number); begins with world LLMRL_SEED
 # LLMRL_SEED: other traffic than the usual (default: a new one each time; it is printed). Exit 1: something failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -50,14 +52,28 @@ mutants() {
     run "mutants" tests/mutants.sh
 }
 
+# Known limits: half of the hours each way. There, LLMRL_SEED would be the one world to replay.
+simulation() {
+    local hours=${LLMRL_SIM_HOURS:-10000}
+    build release prop_scenarios
+    export LLMRL_SIM_FIRST=$LLMRL_SEED LLMRL_SIM_KIND LLMRL_SIM_HOURS
+    for LLMRL_SIM_KIND in known_exactly known_numbers known_day told_by_headers disturbed; do
+        LLMRL_SIM_HOURS=$hours
+        [[ $LLMRL_SIM_KIND == known_* ]] && LLMRL_SIM_HOURS=$((hours / 2))
+        (unset LLMRL_SEED && run "prop_scenarios, $LLMRL_SIM_KIND, $LLMRL_SIM_HOURS hours" \
+            build/release/tests/property/prop_scenarios && exit $failed) || failed=1
+    done
+}
+
 if [ $# = 0 ]; then
-    set -- random threads mutants
+    set -- random threads mutants simulation
 fi
 for part in "$@"; do
     case $part in
     random) random ;;
     threads) threads ;;
     mutants) mutants ;;
+    simulation) simulation ;;
     *)
         sed -n 's/^#   //p' "$0" >&2
         exit 2
