@@ -115,6 +115,11 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
                        const rl_answer *answer, struct rl__lesson *lesson, rl_time opens,
                        rl_time now)
 {
+    /* Of what it had reserved, the rest will come back when it is settled: together that is enough
+     * for one like it. */
+    struct rl__cost kept =
+        rl__charge_failed(lesson->traits, &lesson->cost, RL_OUTCOME_RATE_LIMITED, RL_FAILURE_NONE);
+
     follow_reports(lane, grant, answer, lesson, now);
     rl__search_refusal(lane, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)
@@ -124,7 +129,7 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
             if (!rl__learn_was_hit(answer, entry, lesson->traits))
                 continue;
             rl__learn_cut(entry, lesson, now);
-            rl__learn_lower_to(entry, lesson->cost.amount[entry->rule.dimension], opens, now);
+            rl__learn_lower_to(entry, kept.amount[entry->rule.dimension], opens, now);
         }
     narrow_probe(lane, lesson->sent_at, now);
 }

@@ -397,6 +397,31 @@ static void a_report_of_a_window_that_is_over_changes_nothing(void **state)
     rl_close(rl);
 }
 
+/* Our books said that there was more. What the refused one had reserved comes back, and is all. */
+static void a_refusal_leaves_enough_for_one(void **state)
+{
+    rl_context *rl = open_with("{\"providers\": {\"p\": {\"limits\": [{\"dimension\": \"tokens\", "
+                               "\"amount\": 6000, \"period\": \"minute\", \"algorithm\": "
+                               "\"token_bucket\", \"burst\": 1000}]}}}",
+                               NULL);
+    rl_header header = { "retry-after-ms", 14, "1", 1 };
+    rl_request request = ask("");
+    rl_response response = RL_RESPONSE_INIT;
+    rl_permit permit;
+
+    (void)state;
+    request.max_output_tokens = 390;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    response.status = 429;
+    response.headers = &header;
+    response.header_count = 1;
+    assert_int_equal(rl_observe_response(rl, &permit, &response, NULL), RL_OK);
+    the_clock.now += RL_MILLISECOND;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
+    rl_close(rl);
+}
+
 /* OpenAI counts what it refuses. */
 static void what_a_refusal_costs_is_the_dialects_to_say(void **state)
 {
@@ -564,6 +589,7 @@ int main(void)
         cmocka_unit_test(unknown_usage_counts_as_the_limit_says),
         cmocka_unit_test(a_reset_that_is_rounded_up_is_of_the_same_minute),
         cmocka_unit_test(a_report_of_a_window_that_is_over_changes_nothing),
+        cmocka_unit_test(a_refusal_leaves_enough_for_one),
         cmocka_unit_test(what_a_refusal_costs_is_the_dialects_to_say),
         cmocka_unit_test(a_shadow_measures_and_never_holds_back),
         cmocka_unit_test(what_is_larger_than_a_limit_fails_or_borrows),
