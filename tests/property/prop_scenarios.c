@@ -461,11 +461,11 @@ static double grain(const struct world_scenario *s)
     return most;
 }
 
-/* A bucket that has no room for two requests: what of the first comes back may find it full, and
- * whether it did at the provider's, where that is a moment earlier, is not known. */
+/* A bucket that has hardly room for two requests: what of the first comes back may find it full,
+ * and whether it did at the provider's, where that is a moment earlier, is not known. */
 static int is_narrow(const struct world_scenario *s)
 {
-    return is_bucket(s) && has_tokens(s) && s->limit[s->limits - 1].keeps.burst < 2 * largest(s);
+    return is_bucket(s) && has_tokens(s) && s->limit[s->limits - 1].keeps.burst < 3 * largest(s);
 }
 
 static void bound_exactly(const struct world_scenario *s, struct bound *bound)
@@ -494,7 +494,7 @@ static void bound_known(const struct world_scenario *s, struct bound *bound)
 {
     int sure = !s->limit[0].reported && (is_bucket(s) || !has_tokens(s));
 
-    bound->used = is_narrow(s) ? 0.7 : 0.99 - grain(s) - 1.3 * window_share(s);
+    bound->used = is_narrow(s) ? 0.7 : 0.99 - grain(s) - 1.5 * window_share(s);
     bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : 0;
     bound->refused_ppm = sure ? 0 : 1000;
     bound->refused_few = (sure ? 0 : 10) + one_each_minute(s);
@@ -508,7 +508,7 @@ static void bound_told(const struct world_scenario *s, struct bound *bound)
 
     if (has_tokens(s) && is_bucket(s))
         part = (double)largest(s) / (double)s->limit[s->limits - 1].keeps.amount;
-    bound->used = is_narrow(s) ? 0.7 : 0.98 - grain(s) - 1.3 * window_share(s);
+    bound->used = is_narrow(s) ? 0.7 : 0.98 - grain(s) - 1.5 * window_share(s);
     bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : 32 * part > 1 ? part : 0;
     bound->refused_ppm = 1000;
     bound->refused_few = 10 + one_each_minute(s);
