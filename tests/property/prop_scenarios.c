@@ -468,11 +468,15 @@ static int is_narrow(const struct world_scenario *s)
     return is_bucket(s) && has_tokens(s) && s->limit[s->limits - 1].keeps.burst < 3 * largest(s);
 }
 
+/* What comes back to a bucket of tokens that is nearly full comes back in part, and at the
+ * provider's a moment earlier than here: one in a million was refused for that. */
 static void bound_exactly(const struct world_scenario *s, struct bound *bound)
 {
+    int by_part = is_bucket(s) && has_tokens(s);
+
     bound->used = is_narrow(s) ? 0.7 : 0.99 - grain(s);
-    bound->refused_ppm = is_narrow(s) ? 40000 : 0;
-    bound->refused_few = is_narrow(s) ? 5 : 0;
+    bound->refused_ppm = is_narrow(s) ? 40000 : by_part ? 10 : 0;
+    bound->refused_few = is_narrow(s) ? 5 : by_part ? 2 : 0;
 }
 
 /* A provider that counts its last window by its share is no "N in T" of any reading: he who keeps
@@ -486,6 +490,13 @@ static uint64_t one_each_minute(const struct world_scenario *s)
     return s->limit[0].keeps.keeping == SIM_KEEPS_COUNTER ? minutes * s->models * s->limits : 0;
 }
 
+/* Tokens of which one request is more than a 32nd: until a report shows that there is room for two,
+ * a bucket has none, and what comes back is lost in part. */
+static int is_coarse(const struct world_scenario *s)
+{
+    return has_tokens(s) && 32 * largest(s) > s->limit[s->limits - 1].keeps.amount;
+}
+
 /* How much a bucket holds is not part of its numbers: reports teach that, and a refusal ends it.
  * Reports also correct the books of windows, by a unit too much at times. When tokens come back at
  * the provider's is not known. A refusal, of which there are few, costs a hundredth of the pace for
@@ -496,8 +507,10 @@ static void bound_known(const struct world_scenario *s, struct bound *bound)
 
     bound->used = is_narrow(s) ? 0.7 : 0.99 - grain(s) - 1.5 * window_share(s);
     bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : 0;
+    if (is_bucket(s) && !s->limit[0].reported && is_coarse(s))
+        bound->used = 0.7;
     bound->refused_ppm = sure ? 0 : 1000;
-    bound->refused_few = (sure ? 0 : 10) + one_each_minute(s);
+    bound->refused_few = (sure ? 0 : 20) + one_each_minute(s);
 }
 
 /* Of a bucket of tokens of which one request is a large part, room for two is all that is kept
@@ -506,10 +519,10 @@ static void bound_told(const struct world_scenario *s, struct bound *bound)
 {
     double part = 0;
 
-    if (has_tokens(s) && is_bucket(s))
+    if (is_coarse(s) && is_bucket(s))
         part = (double)largest(s) / (double)s->limit[s->limits - 1].keeps.amount;
     bound->used = is_narrow(s) ? 0.7 : 0.98 - grain(s) - 1.5 * window_share(s);
-    bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : 32 * part > 1 ? part : 0;
+    bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : part;
     bound->refused_ppm = 1000;
     bound->refused_few = 10 + one_each_minute(s);
 }
