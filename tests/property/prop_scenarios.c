@@ -486,7 +486,7 @@ static uint64_t one_each_minute(const struct world_scenario *s)
     uint64_t minutes = 0;
 
     for (unsigned i = 0; i < s->phases; i++)
-        minutes += s->phase[i].length / RL_MINUTE + 1;
+        minutes += s->phase[i].length / RL_MINUTE + 9; /* what still waits then */
     return s->limit[0].keeps.keeping == SIM_KEEPS_COUNTER ? minutes * s->models * s->limits : 0;
 }
 
@@ -495,6 +495,14 @@ static uint64_t one_each_minute(const struct world_scenario *s)
 static int is_coarse(const struct world_scenario *s)
 {
     return has_tokens(s) && 32 * largest(s) > s->limit[s->limits - 1].keeps.amount;
+}
+
+/* Of such a bucket, room for two is all that is kept before more is proven. */
+static double coarse_share(const struct world_scenario *s)
+{
+    return is_bucket(s) && is_coarse(s)
+               ? (double)largest(s) / (double)s->limit[s->limits - 1].keeps.amount
+               : 0;
 }
 
 /* How much a bucket holds is not part of its numbers: reports teach that, and a refusal ends it.
@@ -507,22 +515,17 @@ static void bound_known(const struct world_scenario *s, struct bound *bound)
 
     bound->used = is_narrow(s) ? 0.7 : 0.99 - grain(s) - 1.5 * window_share(s);
     bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : 0;
+    bound->used -= coarse_share(s);
     if (is_bucket(s) && !s->limit[0].reported && is_coarse(s))
         bound->used = 0.7;
     bound->refused_ppm = sure ? 0 : 1000;
     bound->refused_few = (sure ? 0 : 20) + one_each_minute(s);
 }
 
-/* Of a bucket of tokens of which one request is a large part, room for two is all that is kept
- * before more is proven. */
 static void bound_told(const struct world_scenario *s, struct bound *bound)
 {
-    double part = 0;
-
-    if (is_coarse(s) && is_bucket(s))
-        part = (double)largest(s) / (double)s->limit[s->limits - 1].keeps.amount;
-    bound->used = is_narrow(s) ? 0.7 : 0.98 - grain(s) - 1.5 * window_share(s);
-    bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : part;
+    bound->used = is_narrow(s) ? 0.7 : 0.98 - grain(s) - 1.5 * window_share(s) - coarse_share(s);
+    bound->used -= has_tokens(s) && !is_bucket(s) ? 0.01 : 0;
     bound->refused_ppm = 1000;
     bound->refused_few = 10 + one_each_minute(s);
 }
