@@ -3,6 +3,7 @@
 #include "scope/permit.h"
 
 #include "base/arith.h"
+#include "limiter/limiter.h"
 
 #include <string.h>
 
@@ -187,7 +188,7 @@ static struct rl__entry *keeper_of(struct rl__entry *entry)
  * may have been full as well when it came back there. */
 static int is_lost(const struct rl__entry *entry, rl_time at)
 {
-    return entry->limiter.algorithm->settle == NULL && at < rl__load(&entry->full_at) &&
+    return !RL__HAS(entry->limiter.algorithm, settle) && at < rl__load(&entry->full_at) &&
            entry->rule.dimension != RL_CONCURRENCY;
 }
 
