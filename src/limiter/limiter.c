@@ -267,7 +267,9 @@ enum short_way { GRANTED, BEATEN, CLOSED };
 /* The short way of a take from a token bucket: look() and act() without copies and calls, which are
  * half of their time. The plan is used while it may change; whether it has is asked before anything
  * comes of it. BEATEN: another thread was faster. CLOSED: not granted, or not so easily. */
-static inline enum short_way take_short_way(rl_limiter *limiter, uint64_t cost, rl_time now)
+__attribute__((always_inline)) static inline enum short_way take_short_way(rl_limiter *limiter,
+                                                                           uint64_t cost,
+                                                                           rl_time now)
 {
     uint64_t revision = rl__load_acquire(&limiter->revision);
     uint64_t burst = rl__load_acquire(&limiter->plan.word[BURST]);

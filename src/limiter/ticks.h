@@ -22,18 +22,21 @@ enum { AMOUNT, PERIOD, BURST, SCALE, RATE, SHIFT, SLACK, BORROW };
 static inline uint64_t rl__clock_at(const rl_plan *plan, rl_time now)
 {
     uint64_t rate = rl__load_acquire(&plan->word[RATE]);
-    uint64_t shift = rl__load_acquire(&plan->word[SHIFT]), ticks;
-    rl__u128 product = (rl__u128)now * rate;
-    uint64_t high = (uint64_t)(product >> 64), low = (uint64_t)product;
+    uint64_t shift = rl__load_acquire(&plan->word[SHIFT]), ticks, high;
+    rl__u128 product;
 
     if (shift == 0) /* most limits */
-        return RL__RARE(high != 0) || RL__RARE(low > CLOCK_MAX) ? CLOCK_MAX : low;
+        return RL__RARE(__builtin_mul_overflow(now, rate, &ticks)) || RL__RARE(ticks > CLOCK_MAX)
+                   ? CLOCK_MAX
+                   : ticks;
+    product = (rl__u128)now * rate;
+    high = (uint64_t)(product >> 64);
     if (RL__RARE(shift >= 64))
         ticks = high >> (shift - 64);
     else if (RL__RARE(high >> shift != 0))
         return CLOCK_MAX;
     else
-        ticks = high << (64 - shift) | low >> shift;
+        ticks = high << (64 - shift) | (uint64_t)product >> shift;
     return RL__RARE(ticks > CLOCK_MAX) ? CLOCK_MAX : ticks;
 }
 

@@ -432,6 +432,7 @@ static rl_status admit_leased(struct rl__lane *lane, struct holding *holding,
 }
 
 #define SMALL_BURST 16
+#define FULL_ANEW   RL_MILLISECOND /* noted no oftener, so that threads need not meet there */
 
 /* Who was full before this grant owes nothing any more: what he was lowered by has come back with
  * the time, and more than full he cannot be. */
@@ -446,8 +447,10 @@ static void note_full(struct rl__entry *entry, const struct rl__cost *cost, int6
 
     if (took < burst && level + (int64_t)took + near < (int64_t)burst)
         return;
-    rl__store(&entry->owes, 0);
-    rl__store(&entry->full_at, now);
+    if (rl__load(&entry->owes) != 0)
+        rl__store(&entry->owes, 0);
+    if (rl__sub_sat(now, rl__load(&entry->full_at)) >= FULL_ANEW)
+        rl__store(&entry->full_at, now);
 }
 
 /* Innermost scope first. */
