@@ -14,7 +14,7 @@
  *           "respect_provider_limits": true,       // false: answers move no limit at all, but a
  *                                                  // refusal still closes the gate
  *           "base_url": "https://api.openai.com", "api_key_env": "OPENAI_API_KEY",
-           "tier": "tier-3",                      // built-in tables: see rl_table_find()
+ *           "tier": "tier-3",                      // built-in tables: see rl_table_find()
  *           "models": [ { "name": "gpt-4o-mini", "requests_per_minute": 200 },
  *                       { "name": "gpt-4o-*", "tokens_per_minute": 30000 } ]
  *         }
@@ -146,7 +146,7 @@
  * 1000; 0: at once), else by whichever starts earliest. After a failure that is the first of those
  * which were not tried; when all were, a round begins again, after the back-off. What has recovered
  * is used again by itself: each attempt asks anew. Where little is known of a route yet, and few
- may be in flight, it counts as
+ * may be in flight, it counts as
  * starting within that time; where only an answer can make room (a limit of concurrency, the probes
  * of a circuit breaker), it does not.
  *

@@ -77,7 +77,8 @@ typedef void (*rl_http_fn)(const rl_http_result *result);
 typedef struct rl_http_call {
     size_t size; /* set by RL_HTTP_CALL_INIT */
     const rl_request
-        *request;     /* what it costs; its provider is ignored: the engine has one. Copied */
+        *request;     /* what it costs; its provider is ignored: the engine has one. Copied, with
+                       * its texts and its scope; a ticket is borrowed until `done` */
     const char *path; /* "/v1/chat/completions", with query if need be; copied */
     const char *body; /* JSON; copied; NULL or length 0: an empty one */
     size_t body_length;

@@ -71,8 +71,8 @@ rl_status rl_http_engine_new(rl_context *rl, const rl_http_options *options, rl_
 static void free_call(struct call *call)
 {
     target_free(&call->target);
-    free(call->model);
-    free(call->affinity);
+    for (size_t i = 0; i < CALL_TEXTS; i++)
+        free(call->text[i]);
     free(call->path);
     free(call->body);
     free(call->key_line);
@@ -235,31 +235,39 @@ static rl_status fill_key(struct call *call, const char *key)
     return RL_OK;
 }
 
-static rl_status fill_affinity(struct call *call, const char *affinity)
+/* The caller's texts need not live as long as the call. */
+static rl_status fill_request(struct call *call, const rl_request *from)
 {
-    if (affinity == NULL)
-        return RL_OK;
-    call->request.affinity = call->affinity = copy_bytes(affinity, strlen(affinity));
-    return call->affinity == NULL ? RL_E_NOMEM : RL_OK;
+    rl_request *own = &call->request;
+    const char **place[CALL_TEXTS] = { &own->model,        &own->user,    &own->user_tier,
+                                       &own->organisation, &own->api_key, &own->fair_key,
+                                       &own->affinity };
+
+    *own = *from;
+    for (size_t i = 0; i < CALL_TEXTS; i++) {
+        if (*place[i] == NULL)
+            continue;
+        call->text[i] = copy_bytes(*place[i], strlen(*place[i]));
+        if ((*place[i] = call->text[i]) == NULL)
+            return RL_E_NOMEM;
+    }
+    if (from->scope != NULL) {
+        call->scope = *from->scope;
+        own->scope = &call->scope;
+    }
+    own->provider = call->engine->settings.provider;
+    if (call->engine->settings.route == NULL)
+        own->allow_fallback = RL_FALLBACK_OFF; /* there is one door only */
+    return RL_OK;
 }
 
 static rl_status fill_call(struct call *call, const rl_http_call *from)
 {
-    const char *model = from->request->model;
-
-    call->request = *from->request;
-    call->request.size = sizeof call->request;
-    if (call->engine->settings.route == NULL)
-        call->request.allow_fallback = RL_FALLBACK_OFF; /* there is one door only */
-    call->request.provider = call->engine->settings.provider;
-    call->model = copy_bytes(model == NULL ? "" : model, model == NULL ? 0 : strlen(model));
     call->path = copy_bytes(from->path, strlen(from->path));
     call->body = copy_bytes(from->body, from->body_length);
-    if (call->model == NULL || call->path == NULL || call->body == NULL ||
-        fill_affinity(call, from->request->affinity) != RL_OK ||
+    if (call->path == NULL || call->body == NULL || fill_request(call, from->request) != RL_OK ||
         fill_key(call, from->idempotency_key) != RL_OK)
         return RL_E_NOMEM;
-    call->request.model = call->model;
     call->body_length = from->body_length;
     call->done = from->done;
     call->user = from->user;

@@ -71,6 +71,9 @@ struct target {
     size_t body_length;
 };
 
+/* Of a request: model, user, user_tier, organisation, api_key, fair_key, affinity. */
+#define CALL_TEXTS 7
+
 enum stage { STAGE_WAITING, STAGE_ON_WIRE };
 
 /* One accepted call. */
@@ -78,8 +81,10 @@ struct call {
     rl_http_engine *engine;
     struct call *next, *previous;
     enum stage stage;
-    rl_request request;
-    char *model, *affinity, *path, *body;
+    rl_request request; /* its texts and its scope are the copies below */
+    char *text[CALL_TEXTS];
+    rl_scope scope;
+    char *path, *body;
     struct target target;
     char *key_line;            /* a header; NULL: none */
     struct curl_slist headers; /* that one, before the engine's */

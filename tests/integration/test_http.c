@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 
+#include <llmrl/config.h>
 #include <llmrl/http.h>
 
 #include <dirent.h>
@@ -269,6 +270,44 @@ static void a_key_stays_over_the_attempts_of_a_call(void **state)
     call(&seen, "/ok");
     http_server_last_head(seen.server, head, sizeof head);
     assert_null(strstr(head, "Idempotency-Key"));
+    end(&seen);
+}
+
+/* What the caller does with its texts afterwards is its own affair. */
+static void texts_are_copied(void **state)
+{
+    char user[] = "alice", model[] = "m";
+    rl_request request = RL_REQUEST_INIT;
+    rl_http_call call = RL_HTTP_CALL_INIT;
+    struct seen seen = { .server = http_server_start() };
+    rl_http_options options = options_for(&seen);
+    rl_limit_status left;
+    size_t count = 1;
+
+    (void)state;
+    options.max_attempts = 3;
+    begin_with(&seen, &options);
+    assert_int_equal(
+        rl_config_patch(seen.rl, "{\"users\": {\"default\": {\"requests_per_day\": 9}}}", NULL, 0),
+        RL_OK);
+    request.model = model;
+    request.user = user;
+    call.request = &request;
+    call.path = "/reset";
+    call.done = on_done;
+    call.user = &seen;
+    assert_int_equal(rl_http_engine_submit(seen.engine, &call), RL_OK);
+    memset(user, 'x', sizeof user - 1);
+    memset(model, 'x', sizeof model - 1);
+    finish_all(&seen);
+    assert_int_equal(seen.attempts, 3);
+    request.user = "alice";
+    assert_int_equal(rl_limits_of(seen.rl, &request, &left, &count), RL_E_INVALID);
+    request.provider = "openai";
+    count = 1;
+    assert_int_equal(rl_limits_of(seen.rl, &request, &left, &count), RL_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(left.level.remaining, 9 - 3);
     end(&seen);
 }
 
@@ -760,6 +799,7 @@ int main(void)
         cmocka_unit_test(each_sending_has_its_permit),
         cmocka_unit_test(a_broken_connection_is_tried_again_with_a_permit),
         cmocka_unit_test(a_key_stays_over_the_attempts_of_a_call),
+        cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(what_breaks_off_ends_in_an_error),
         cmocka_unit_test(nothing_is_unpacked),
         cmocka_unit_test(a_redirect_is_no_way_for_the_key),
