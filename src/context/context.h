@@ -111,6 +111,9 @@ void rl__party_lay(struct rl__party *party, const struct rl__ask *ask, rl_time n
 void rl__poke(rl_context *rl, struct rl__lane *lane, const uint64_t tenant[RL__TENANT_KINDS]);
 /* Something has changed for everybody, the configuration included. */
 void rl__poke_all(rl_context *rl);
+/* Puts `config` in force, whose owner the context is then whatever comes of it: all of it at one
+ * moment, or nothing. Under `reloading`. */
+rl_status rl__config_follow(rl_context *rl, struct rl__config *config);
 /* The plan may have become earlier, or nobody sleeps for all. Under `lock`. */
 void rl__plan_changed(rl_context *rl);
 /* The same at the end of a dispatch. */
