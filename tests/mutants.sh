@@ -28,11 +28,11 @@ compile() { # SOURCE OBJECT [OPTION...]: options come first, so that their heade
 
 # Those that know the limiters.
 tests=
-for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone,search}.c tests/property/prop_*.c; do
+for source in tests/unit/test_{gcra,limit,limiter,windows,wide,clock,zone}.c tests/property/prop_*.c; do
     name=$(basename "$source" .c)
     case $name in
     prop_simulation | prop_clock | prop_registry | prop_breaker | prop_retry) ;; # of layers above
-    prop_batch | prop_pool | prop_adaptive | prop_lease | prop_route | prop_fallback | prop_no_headers) ;;
+    prop_batch | prop_pool | prop_adaptive | prop_lease | prop_route | prop_fallback | prop_no_headers | prop_scenarios | prop_search) ;;
     *)
         tests="$tests $name"
         compile "$source" "$work/$name.o"

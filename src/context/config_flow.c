@@ -2,7 +2,7 @@
 /* Owns the keys of "retry", of "circuit_breaker" and of "adaptive". */
 #include "context/config_flow.h"
 
-#include "limiter/search.h"
+#include "scope/search.h"
 
 #include <string.h>
 

@@ -19,7 +19,7 @@ struct rl__change_seen {
     uint32_t kind, dimension;
     uint64_t before, after;
     rl_duration period;
-    uint64_t rate_before, rate_after; /* of one that is searched for; see limiter/search.h */
+    uint64_t rate_before, rate_after; /* of one that is searched for; see scope/search.h */
     const char *reason;               /* static */
 };
 struct rl__changes {

@@ -501,7 +501,7 @@ int rl__limiter_counts(const rl_limiter *limiter, rl_time at, rl_time now)
         look(limiter, &view);
         word[0] = view.word;
     }
-    if (algorithm->settle == NULL)
+    if (!RL__HAS(algorithm, settle))
         return rl__sub_sat(now, at) < view.plan.word[1]; /* the period */
     algorithm->charge(&view.plan, word, 1, now);
     algorithm->snapshot(&view.plan, word, now, &before);

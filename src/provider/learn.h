@@ -20,7 +20,7 @@
  * by 1 %: once for all refusals of requests that were sent before that cut.
  * - While nothing is known, few requests are in flight: the number grows with each answer, halves
  * with each episode of refusals; after one it begins again with a single request.
- * - Where refusals come and nobody names a limit, one is searched for: limiter/search.h. It ends as
+ * - Where refusals come and nobody names a limit, one is searched for: scope/search.h. It ends as
  * soon as an answer names one.
  */
 #ifndef LLMRL_SRC_LEARN_H

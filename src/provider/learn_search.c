@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns limits that no answer names and that are searched for by what is refused: when there are
- * any, in which dimensions, and which of them a refusal is about. The arithmetic: limiter/search.h.
+ * any, in which dimensions, and which of them a refusal is about. The arithmetic: scope/search.h.
  */
 #include "provider/learn_parts.h"
 

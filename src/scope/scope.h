@@ -12,8 +12,8 @@
 #include "base/atomic.h"
 #include "base/env.h"
 #include "base/heap.h"
-#include "limiter/search.h"
 #include "scope/rule.h"
+#include "scope/search.h"
 #include "scope/tenants.h"
 
 #include <llmrl/limiter.h>

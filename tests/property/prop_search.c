@@ -5,7 +5,7 @@
  * after the cut, and never a cut for a success. Against a record of its own of what an episode is.
  * LLMRL_PROPERTY_STEPS: how many steps (default 10^6); LLMRL_SEED replays a run.
  */
-#include "limiter/search.h"
+#include "scope/search.h"
 #include "vclock.h"
 
 #include <inttypes.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The framework: checks, user algorithms of one and of two words, changes while others take. */
 #include "base/atomic.h"
+#include "limiter/prepared.h"
 
 #include <llmrl/limiter.h>
 
@@ -446,6 +447,36 @@ static void two_words_change_together(void **ctx)
     assert_true(crowd.limiter.word[1] == 2 * crowd.limiter.word[0]);
 }
 
+static rl_limiter made(const char *algorithm, uint64_t align)
+{
+    rl_limit limit = per_minute(10, 0);
+    rl_limiter limiter;
+
+    limit.algorithm = algorithm;
+    limit.align = align;
+    assert_int_equal(rl_limiter_init(&limiter, &limit, 0), RL_OK);
+    return limiter;
+}
+
+/* Whether what was taken at a time would still come back: in a window until that is over, in a
+ * bucket for a period. */
+static void a_limiter_knows_for_how_long_it_counts(void **ctx)
+{
+    rl_limiter bucket = made("token_bucket", 0);
+    rl_limiter window = made("fixed_window", RL_ALIGN_EPOCH);
+    rl_limiter ahead = made("fixed_window", RL_ALIGN_EPOCH);
+
+    (void)ctx;
+    assert_true(rl__limiter_counts(&bucket, RL_SECOND, RL_MINUTE));
+    assert_true(rl__limiter_counts(&bucket, RL_MINUTE, RL_SECOND)); /* the clock stepped back */
+    assert_false(rl__limiter_counts(&bucket, RL_SECOND, RL_SECOND + RL_MINUTE));
+    assert_true(rl__limiter_counts(&window, RL_MINUTE, 2 * RL_MINUTE - 1));
+    assert_false(rl__limiter_counts(&window, RL_MINUTE - 1, RL_MINUTE));
+    rl_limiter_set_level(&ahead, 5, 3 * RL_MINUTE); /* it speaks of a window to come */
+    assert_false(rl__limiter_counts(&ahead, RL_SECOND, RL_SECOND));
+    assert_true(rl__limiter_counts(&ahead, 3 * RL_MINUTE, 3 * RL_MINUTE));
+}
+
 static void *give_one_back(void *limiter)
 {
     rl_limiter_settle(limiter, 1, 0, 0, 0);
@@ -478,6 +509,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_settlement_outlasts_a_change),
+        cmocka_unit_test(a_limiter_knows_for_how_long_it_counts),
         cmocka_unit_test(a_wrong_limit_is_named),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(an_algorithm_of_the_users_works_like_ours),

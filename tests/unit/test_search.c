@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules of a search, one by one. What they come to together: prop_search, prop_no_headers. */
-#include "limiter/search.h"
+#include "scope/search.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

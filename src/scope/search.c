@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns the arithmetic of searching for a limit; see search.h for the idea. */
-#include "limiter/search.h"
+#include "scope/search.h"
 
 #include "base/arith.h"
 
