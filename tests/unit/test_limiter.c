@@ -464,7 +464,7 @@ static void a_limiter_knows_for_how_long_it_counts(void **ctx)
 {
     rl_limiter bucket = made("token_bucket", 0);
     rl_limiter window = made("fixed_window", RL_ALIGN_EPOCH);
-    rl_limiter ahead = made("fixed_window", RL_ALIGN_EPOCH);
+    rl_limiter ahead = made("fixed_window", RL_ALIGN_EPOCH), fresh = ahead;
 
     (void)ctx;
     assert_true(rl__limiter_counts(&bucket, RL_SECOND, RL_MINUTE));
@@ -473,6 +473,7 @@ static void a_limiter_knows_for_how_long_it_counts(void **ctx)
     assert_true(rl__limiter_counts(&window, RL_MINUTE, 2 * RL_MINUTE - 1));
     assert_false(rl__limiter_counts(&window, RL_MINUTE - 1, RL_MINUTE));
     rl_limiter_set_level(&ahead, 5, 3 * RL_MINUTE); /* it speaks of a window to come */
+    assert_true(rl__limiter_counts(&fresh, RL_SECOND, RL_SECOND)); /* and is not taken for this */
     assert_false(rl__limiter_counts(&ahead, RL_SECOND, RL_SECOND));
     assert_true(rl__limiter_counts(&ahead, 3 * RL_MINUTE, 3 * RL_MINUTE));
 }
