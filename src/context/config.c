@@ -271,6 +271,8 @@ static rl_status read_whole_key(struct rl__reader *reader, const cJSON *whole, c
     if (!cJSON_IsString(name) || name->valuestring[0] == '\0')
         return rl__reader_fail(reader, "a key needs a \"name\"");
     rl__text_add(&text, "%s%c%s", provider, RL__KEY_MARK, name->valuestring);
+    if (rl__config_provider(config, full) != NULL)
+        return rl__reader_fail(reader, "there is a key or a provider \"%s\" already", full);
     if ((st = add_provider(reader, config, full, &target.provider)) != RL_OK)
         return st;
     target.limits.limits = &target.provider->limits;
