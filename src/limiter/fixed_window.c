@@ -50,16 +50,25 @@ static uint64_t month_of(int64_t day)
     return (uint64_t)year * 12 + month - 1;
 }
 
+/* Where the zone is plain UTC, without a call. */
+static int64_t day_at(const rl_plan *plan, uint64_t wall)
+{
+    int64_t second = (int64_t)(wall / RL_SECOND), day;
+
+    if ((plan->word[SHAPE] & RL__SHAPE_UTC) != 0)
+        day = (second - rl__day_start_of(plan)) / DAY_LENGTH;
+    else
+        day = rl__zone_day(&plan->word[ZONE], second, rl__day_start_of(plan));
+    return day > 0 ? day : 0;
+}
+
 static uint64_t number_at(const rl_plan *plan, rl_time now)
 {
-    uint64_t wall = wall_at(plan, now);
-    int64_t day;
+    uint64_t wall = wall_at(plan, now), align = rl__align_of(plan);
 
-    if (rl__align_of(plan) < RL_ALIGN_DAY)
-        return wall / plan->word[PERIOD];
-    day = rl__zone_day(&plan->word[ZONE], (int64_t)(wall / RL_SECOND), rl__day_start_of(plan));
-    day = day > 0 ? day : 0;
-    return rl__align_of(plan) == RL_ALIGN_DAY ? (uint64_t)day : month_of(day);
+    if (align == RL_ALIGN_DAY)
+        return (uint64_t)day_at(plan, wall);
+    return align == RL_ALIGN_MONTH ? month_of(day_at(plan, wall)) : wall / plan->word[PERIOD];
 }
 
 static rl_time begin_of(const rl_plan *plan, uint64_t number)
@@ -182,6 +191,21 @@ static const char *what_is_wrong(const rl_limit *limit)
     return NULL;
 }
 
+/* A zone whose offset never changes is UTC whose days begin at another time. */
+static rl_status place(const rl_limit *limit, rl_plan *plan, const char **why)
+{
+    int64_t second = (int64_t)(wall_at(plan, limit->private_[RL__MADE_AT]) / RL_SECOND);
+    uint64_t *zone = &plan->word[ZONE];
+    rl_status st = rl__zone_find(limit->zone, second, zone, why);
+    int32_t offset;
+
+    if (st != RL_OK || !rl__zone_is_fixed(zone, &offset))
+        return st;
+    plan->word[SHAPE] =
+        rl__shape(limit->align, rl__bits_of(plan), rl__day_start_of(plan) - offset) | RL__SHAPE_UTC;
+    return rl__zone_find(NULL, second, zone, why);
+}
+
 static rl_status prepare(const rl_limit *limit, rl_plan *plan, const char **why)
 {
     const char *wrong = what_is_wrong(limit);
@@ -195,12 +219,8 @@ static rl_status prepare(const rl_limit *limit, rl_plan *plan, const char **why)
     plan->word[EPOCH] = limit->epoch == RL_EPOCH_1970 ? 0 : (uint64_t)limit->epoch;
     if ((st = choose_bits(limit, &bits, why)) != RL_OK)
         return st;
-    plan->word[SHAPE] = rl__shape(limit->align, bits, limit->day_start / RL_SECOND);
-    if (limit->align < RL_ALIGN_DAY)
-        return RL_OK;
-    return rl__zone_find(limit->zone,
-                         (int64_t)(wall_at(plan, limit->private_[RL__MADE_AT]) / RL_SECOND),
-                         &plan->word[ZONE], why);
+    plan->word[SHAPE] = rl__shape(limit->align, bits, (int64_t)(limit->day_start / RL_SECOND));
+    return limit->align < RL_ALIGN_DAY ? RL_OK : place(limit, plan, why);
 }
 
 static size_t words_for(const rl_plan *plan)
@@ -221,6 +241,19 @@ static void start(const rl_plan *plan, uint64_t *word, rl_time now)
         pack(plan, word, (struct window){ number_at(plan, now), 0, 0 });
 }
 
+/* The usual case: in the window that the state has reached. */
+static int takes_at_once(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now)
+{
+    uint64_t bits = rl__bits_of(plan), most = plan->word[AMOUNT] - cost;
+
+    if (word[0] >> bits != number_at(plan, now))
+        return 0;
+    if ((bits == 0 ? word[1] : word[0] & ((UINT64_C(1) << bits) - 1)) > most)
+        return 0;
+    word[bits == 0] += cost;
+    return 1;
+}
+
 static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_time now,
                       rl_time *retry_at)
 {
@@ -230,6 +263,8 @@ static rl_status take(const rl_plan *plan, uint64_t *word, uint64_t cost, rl_tim
         return RL_E_TOO_LARGE;
     if (by_first(plan))
         return rl__first_take(plan, word, cost, now, retry_at);
+    if (takes_at_once(plan, word, cost, now))
+        return RL_OK;
     window = roll(plan, word, now);
     if (window.ahead || window.used > plan->word[AMOUNT] - cost) {
         *retry_at = comes_down(plan, window, plan->word[AMOUNT] - cost);

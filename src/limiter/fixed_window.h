@@ -11,11 +11,12 @@
 enum { AMOUNT, PERIOD, BURST, SHAPE, EPOCH, ZONE };
 _Static_assert(ZONE + RL__ZONE_WORDS <= RL_PLAN_WORDS, "a plan holds a zone");
 
-/* SHAPE: the alignment, the low bits of a word that are for the units (0: two words), and the
- * seconds after midnight at which days begin. */
-static inline uint64_t rl__shape(uint64_t align, uint64_t bits, uint64_t day_start)
+/* SHAPE: the alignment, the low bits of a word that are for the units (0: two words), whether the
+ * zone is plain UTC, and the seconds after midnight, in that zone, at which days begin. */
+#define RL__SHAPE_UTC (UINT64_C(1) << 16)
+static inline uint64_t rl__shape(uint64_t align, uint64_t bits, int64_t day_start)
 {
-    return align | bits << 8 | day_start << 32;
+    return align | bits << 8 | (uint64_t)day_start << 32;
 }
 static inline uint64_t rl__align_of(const rl_plan *plan)
 {
@@ -27,7 +28,7 @@ static inline uint64_t rl__bits_of(const rl_plan *plan)
 }
 static inline int64_t rl__day_start_of(const rl_plan *plan)
 {
-    return (int64_t)(plan->word[SHAPE] >> 32);
+    return (int64_t)plan->word[SHAPE] >> 32;
 }
 
 /* first_window.c: two words, all zero at first */
