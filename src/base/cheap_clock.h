@@ -55,6 +55,9 @@ int rl__tsc_is_given_up(const struct rl__check *check);
 
 /* clock.c: the public ones without the detour through the table of public names. */
 rl_time rl__clock_now(rl_clock *clock);
+/* The same, made earlier by what it may be off: never ahead of the precise one, and behind by twice
+ * rl__clock_error() at most. */
+rl_time rl__clock_floor(rl_clock *clock);
 rl_duration rl__clock_error(const rl_clock *clock);
 
 #endif

@@ -6,6 +6,7 @@
  * finds it taken reads the precise clock instead of waiting. The orders are those of
  * limiter/limiter.c.
  */
+#include "base/arith.h"
 #include "base/atomic.h"
 #include "base/cheap_clock.h"
 #include "base/env.h"
@@ -181,6 +182,18 @@ rl_time rl__clock_now(rl_clock *clock)
     if (look(clock, kind == RL_CLOCK_COARSE ? coarse_raw() : counter(), &now))
         return now;
     return refresh(clock);
+}
+
+rl_time rl__clock_floor(rl_clock *clock)
+{
+    rl_time now;
+
+    if (rl__load(&clock->kind) == RL_CLOCK_TSC) {
+        if (!look(clock, counter(), &now))
+            return refresh(clock);
+        return rl__sub_sat(now, RL__TSC_ERROR);
+    }
+    return rl__clock_now(clock);
 }
 
 rl_time rl_clock_now(rl_clock *clock)

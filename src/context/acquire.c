@@ -367,12 +367,15 @@ rl_status rl_try_acquire(rl_context *rl, const rl_request *request, rl_permit *p
 
     if (rl == NULL || permit == NULL)
         return RL_E_INVALID;
-    now = rl__now(&rl->env);
+    now = rl__about_now(rl);
     if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK) {
         refuse(permit, RL_NEVER, NULL);
         return st;
     }
-    return try_quickly(rl, &ask, now, permit);
+    st = try_quickly(rl, &ask, now, permit);
+    if (st == RL_WAIT && permit->retry_at <= now + RL__NOW_BEHIND)
+        return try_quickly(rl, &ask, rl__now(&rl->env), permit);
+    return st;
 }
 
 rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permit)
@@ -383,7 +386,7 @@ rl_status rl_acquire(rl_context *rl, const rl_request *request, rl_permit *permi
 
     if (rl == NULL || permit == NULL)
         return RL_E_INVALID;
-    now = rl__now(&rl->env);
+    now = rl__about_now(rl);
     if ((st = rl__ask_read(rl, request, now, now, &ask)) != RL_OK) {
         refuse(permit, RL_NEVER, NULL);
         return st;

@@ -53,6 +53,17 @@ static rl_status start_locks(rl_context *rl)
     return RL_OK;
 }
 
+/* The user's clock is read as it is. */
+static void start_clock(rl_context *rl)
+{
+    (void)rl_clock_init(
+        &rl->clock, rl->env.own_clock ? RL_CLOCK_TSC : RL_CLOCK_PRECISE); /* both kinds are known */
+    if (!rl->env.own_clock) {
+        rl->clock.precise = rl->env.hooks.now;
+        rl->clock.user = rl->env.hooks.user;
+    }
+}
+
 static rl_status start(rl_context *rl, const rl_options *options)
 {
     rl_status st;
@@ -98,6 +109,7 @@ rl_status rl_open(const rl_options *options, rl_context **out)
     if ((rl = rl__alloc_zeroed(&env, 1, sizeof *rl)) == NULL)
         return fail(&own, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
     rl->env = env;
+    start_clock(rl);
     rl->classify = own.classify;
     rl->classify_user = own.classify_user;
     rl->count_tokens = own.count_tokens;

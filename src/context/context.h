@@ -7,6 +7,7 @@
 #ifndef LLMRL_SRC_CONTEXT_H
 #define LLMRL_SRC_CONTEXT_H
 
+#include "base/cheap_clock.h"
 #include "base/sync.h"
 #include "context/config.h"
 #include "context/wait_fd.h"
@@ -38,6 +39,7 @@ struct rl__party {
 
 struct rl_context {
     struct rl__env env;
+    rl_clock clock;                 /* rl__about_now() */
     rl_token_counter *count_tokens; /* the user's; NULL: none */
     void *count_tokens_user;
     struct rl__config *config;  /* in force: rl__settings(). Older ones behind it, until the end */
@@ -76,6 +78,14 @@ static inline const struct rl__config *rl__settings(const rl_context *rl)
 static inline int rl__is_ours(const rl_context *rl)
 {
     return rl != NULL && !rl__env_is_forked(&rl->env);
+}
+
+/* For those who neither wait nor plan. Never ahead of rl__now(), and behind by RL__NOW_BEHIND at
+ * most: so who is refused for no longer than that asks again by the precise time. */
+#define RL__NOW_BEHIND (UINT64_C(2) * RL__TSC_ERROR)
+static inline rl_time rl__about_now(rl_context *rl)
+{
+    return rl__clock_floor(&rl->clock);
 }
 
 /* ---- acquire.c ---- */

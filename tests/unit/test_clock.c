@@ -265,6 +265,28 @@ static void the_counter_is_within_its_error(void **ctx)
     assert_int_equal(rl_clock_error(&clock), RL__TSC_ERROR);
 }
 
+/* For who must not be early. */
+static void the_floor_is_never_ahead(void **ctx)
+{
+    rl_clock clock;
+    rl_time end;
+
+    (void)ctx;
+    assert_int_equal(rl_clock_init(&clock, RL_CLOCK_TSC), RL_OK);
+    end = rl_clock_precise(&clock) + 50 * RL_MILLISECOND;
+    for (rl_time before = 0; before < end;) {
+        rl_time now;
+
+        before = rl_clock_precise(&clock);
+        now = rl__clock_floor(&clock);
+        assert_true(now <= rl_clock_precise(&clock));
+        assert_true(now + 2 * RL__TSC_ERROR >= before);
+    }
+    assert_int_equal(rl_clock_init(&clock, RL_CLOCK_PRECISE), RL_OK);
+    end = rl_clock_precise(&clock);
+    assert_true(rl__clock_floor(&clock) >= end);
+}
+
 static rl_time gallop(void *user)
 {
     rl_time *now = user;
@@ -362,6 +384,7 @@ int main(void)
         cmocka_unit_test(clocks_are_started_by_kind),
         cmocka_unit_test(the_coarse_clock_is_a_tick_behind_at_most),
         cmocka_unit_test(the_counter_is_within_its_error),
+        cmocka_unit_test(the_floor_is_never_ahead),
         cmocka_unit_test(a_counter_that_the_clock_contradicts_is_left),
         cmocka_unit_test(a_refusal_within_the_error_is_asked_again),
         cmocka_unit_test(a_take_with_a_clock_answers_as_any),
