@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/rl_assert.h"
 
+#include <sched.h>
 #include <time.h>
 
 /* The condition's clock stands still while the machine sleeps, ours does not: looking once a minute
@@ -39,6 +40,34 @@ void rl__lock(struct rl__mutex *mutex)
 void rl__unlock(struct rl__mutex *mutex)
 {
     must_be_zero(pthread_mutex_unlock(&mutex->raw));
+}
+
+#define SPINS_BEFORE_YIELD 64
+#define YIELDS_BEFORE_NAP  16
+#define NAP_NS             50000
+
+void rl__relax(unsigned *turn)
+{
+    if (++*turn % SPINS_BEFORE_YIELD == 0)
+        (void)sched_yield(); /* a hint; it cannot fail on Linux */
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Who has the processor by his priority alone does not leave it by yielding. */
+void rl__spin_wait(struct rl__spin *spin)
+{
+    const struct timespec nap = { 0, NAP_NS };
+    unsigned turn = 0;
+
+    do {
+        while (rl__load(&spin->held) != 0) {
+            rl__relax(&turn);
+            if (turn > SPINS_BEFORE_YIELD * YIELDS_BEFORE_NAP)
+                (void)nanosleep(&nap, NULL); /* shorter, for a signal: as well */
+        }
+    } while (rl__swap(&spin->held, 1) != 0);
 }
 
 rl_status rl__condition_init(struct rl__condition *condition)

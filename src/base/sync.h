@@ -3,6 +3,7 @@
 #ifndef LLMRL_SRC_SYNC_H
 #define LLMRL_SRC_SYNC_H
 
+#include "base/atomic.h"
 #include "base/env.h"
 
 #include <pthread.h>
@@ -18,6 +19,25 @@ rl_status rl__mutex_init(struct rl__mutex *mutex);
 void rl__mutex_deinit(struct rl__mutex *mutex);
 void rl__lock(struct rl__mutex *mutex);
 void rl__unlock(struct rl__mutex *mutex);
+
+/* One word, for what is held for less than a microsecond. Who finds it held asks again, then lets
+ * others run, then sleeps: so a holder that was interrupted gets the processor, whatever the
+ * priorities are. All zero: free. */
+struct rl__spin {
+    uint64_t held;
+};
+void rl__spin_wait(struct rl__spin *spin);
+static inline void rl__spin_lock(struct rl__spin *spin)
+{
+    if (rl__swap(&spin->held, 1) != 0)
+        rl__spin_wait(spin);
+}
+static inline void rl__spin_unlock(struct rl__spin *spin)
+{
+    rl__store_release(&spin->held, 0);
+}
+/* Once more in vain. */
+void rl__relax(unsigned *turn);
 
 rl_status rl__condition_init(struct rl__condition *condition);
 void rl__condition_deinit(struct rl__condition *condition);

@@ -32,18 +32,16 @@ static void read_times(const rl_context *rl, const rl_request *request, rl_time 
 
 /* What was learned about estimates makes a reservation larger. It may not make it larger than a
  * limit: that would refuse for good what was never asked, and no answer could ever correct it. */
-static struct rl__cost cost_of(const struct rl__traits *traits, const struct rl__lane *lane,
-                               const rl_request *request)
+static void cost_of(const struct rl__traits *traits, const struct rl__lane *lane,
+                    const rl_request *request, struct rl__cost *cost)
 {
     struct rl__calibration own = rl__calibration_of(traits, lane, request->max_output_tokens);
-    struct rl__cost cost =
-        rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, &own);
 
-    if (own.input_ratio > RL__RATIO_EVEN && !rl__admit_fits(lane, &cost)) {
+    rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, &own, cost);
+    if (own.input_ratio > RL__RATIO_EVEN && !rl__admit_fits(lane, cost)) {
         own.input_ratio = RL__RATIO_EVEN;
-        cost = rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, &own);
+        rl__charge_reserve(traits, request->input_tokens, request->max_output_tokens, &own, cost);
     }
-    return cost;
 }
 
 /* An id that cannot be used is no request without an id: that would pass by all limits. */
@@ -180,30 +178,46 @@ static uint64_t class_of(uint64_t level)
     return own <= RL_PRIORITY_HIGH ? 0 : own <= RL_PRIORITY_NORMAL ? 1 : 2;
 }
 
-rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
-                       struct rl__ask *ask)
+static rl_status read_whole(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
+                            struct rl__ask *ask)
 {
-    rl_request own = RL_REQUEST_INIT;
     rl_status st;
 
-    if (rl == NULL || request == NULL)
+    if (request->input_tokens > RL_AMOUNT_MAX || request->max_output_tokens > RL_AMOUNT_MAX ||
+        request->images > UINT8_MAX || request->nano_dollars > RL_AMOUNT_MAX)
         return RL_E_INVALID;
-    if ((st = rl__copy_sized(&own, sizeof own, request, request->size)) != RL_OK)
-        return st;
-    if (own.input_tokens > RL_AMOUNT_MAX || own.max_output_tokens > RL_AMOUNT_MAX ||
-        own.images > UINT8_MAX || own.nano_dollars > RL_AMOUNT_MAX)
-        return RL_E_INVALID;
-    st = own.scope != NULL ? recall(rl, own.scope, ask)
-                           : find_names(&rl->registry, &own, &ask->who, &ask->lane);
+    st = request->scope != NULL ? recall(rl, request->scope, ask)
+                                : find_names(&rl->registry, request, &ask->who, &ask->lane);
     if (st != RL_OK)
         return st;
     ask->traits = rl__provider_traits(ask->lane->provider);
-    if ((st = read_place(rl, &own, ask)) != RL_OK || (st = read_fallback(&own, ask)) != RL_OK)
+    if ((st = read_place(rl, request, ask)) != RL_OK || (st = read_fallback(request, ask)) != RL_OK)
         return st;
-    ask->cost = cost_of(ask->traits, ask->lane, &own);
+    cost_of(ask->traits, ask->lane, request, &ask->cost);
     ask->cost.class = class_of(ask->level);
-    ask->cost.amount[RL_IMAGES] = own.images;
-    ask->cost.amount[RL_MONEY] = own.nano_dollars;
-    read_times(rl, &own, started, now, ask);
+    ask->cost.amount[RL_IMAGES] = request->images;
+    ask->cost.amount[RL_MONEY] = request->nano_dollars;
+    read_times(rl, request, started, now, ask);
     return RL_OK;
+}
+
+/* Compiled against another version. Not inline: it would cost the others the room for a copy. */
+__attribute__((noinline)) static rl_status read_copy(rl_context *rl, const rl_request *request,
+                                                     rl_time started, rl_time now,
+                                                     struct rl__ask *ask)
+{
+    rl_request own;
+    rl_status st = rl__copy_sized(&own, sizeof own, request, request->size);
+
+    return st == RL_OK ? read_whole(rl, &own, started, now, ask) : st;
+}
+
+rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
+                       struct rl__ask *ask)
+{
+    if (rl == NULL || request == NULL)
+        return RL_E_INVALID;
+    if (request->size == sizeof *request)
+        return read_whole(rl, request, started, now, ask);
+    return read_copy(rl, request, started, now, ask);
 }

@@ -170,12 +170,13 @@ static enum rl__adaptive_outcome load_of(const struct observation *o)
 
 static void settle(const struct observation *o)
 {
-    struct rl__cost used =
-        o->answer->outcome == RL_OUTCOME_OK
-            ? rl__charge_used(rl__provider_traits(o->provider), o->reserved, &o->answer->usage)
-            : rl__charge_failed(rl__provider_traits(o->provider), o->reserved, o->answer->outcome,
-                                o->failure);
+    const struct rl__traits *traits = rl__provider_traits(o->provider);
+    struct rl__cost used;
 
+    if (o->answer->outcome == RL_OUTCOME_OK)
+        rl__charge_used(traits, o->reserved, &o->answer->usage, &used);
+    else
+        rl__charge_failed(traits, o->reserved, o->answer->outcome, o->failure, &used);
     (void)rl__grant_settle(o->grant, o->rl->registry.tenants, o->reserved, &used, load_of(o),
                            o->sent_at, o->now); /* the answer may have told more than that */
 }
@@ -283,7 +284,7 @@ rl_status rl_observe_response(rl_context *rl, rl_permit *permit, const rl_respon
 static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
 {
     struct rl__grant grant;
-    struct rl__cost reserved, used = { .amount = { 0 } };
+    struct rl__cost reserved, used;
     int gave;
 
     if (rl == NULL || permit == NULL)
@@ -291,10 +292,12 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
     if (!rl__permit_take(permit, &grant, &reserved))
         return RL_E_ENDED;
     if (usage != NULL)
-        used = rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage);
+        rl__charge_used(rl__provider_traits(grant.lane->provider), &reserved, usage, &used);
+    else
+        used = (struct rl__cost){ .amount = { 0 } };
     gave = rl__grant_settle(&grant, rl->registry.tenants, &reserved, &used,
                             usage != NULL ? RL__ADAPTIVE_SUCCESS : RL__ADAPTIVE_NEUTRAL,
-                            permit->granted_at, rl__now(&rl->env));
+                            permit->granted_at, rl__about_now(rl));
     if (gave)
         rl__poke(rl, grant.lane, grant.tenant);
     return RL_OK;

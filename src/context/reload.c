@@ -12,6 +12,7 @@
 #include "context/context.h"
 #include "flow/retry.h"
 #include "provider/learn_parts.h"
+#include "scope/visit.h"
 
 #include <string.h>
 
@@ -477,16 +478,6 @@ static void review_searches(const struct reload *r)
     }
 }
 
-/* Those who came in before the revision was odd are out in a moment. */
-static void wait_until_empty(const struct rl__traffic *traffic)
-{
-    unsigned turn = 0;
-
-    for (size_t i = 0; i < RL__TRAFFIC_SLOTS; i++)
-        while (rl__load_ordered(&traffic->slot[i].inside) != 0)
-            rl__relax(&turn);
-}
-
 /* Who has a pool now need not feel his way any more. */
 static void end_probing(struct rl__registry *registry)
 {
@@ -501,7 +492,7 @@ static void apply(struct reload *r)
     struct rl__registry *registry = &r->rl->registry;
 
     (void)rl__count_ordered(&registry->traffic.revision, 1);
-    wait_until_empty(&registry->traffic);
+    rl__traffic_clear(&registry->traffic, registry->tenants);
     r->now = rl__now(&r->rl->env);
     r->generation = rl__generation_of(rl__load(&registry->traffic.revision) + 1);
     for (struct change *c = r->changes; c != NULL; c = c->next)

@@ -36,10 +36,7 @@
 #include "base/cheap_clock.h"
 #include "limiter/gcra.h"
 
-#include <sched.h>
-
-#define BUSY               UINT64_MAX
-#define SPINS_BEFORE_YIELD 64
+#define BUSY UINT64_MAX
 
 /* What a limiter of one word was at one moment. */
 struct view {
@@ -47,15 +44,6 @@ struct view {
     rl_plan plan; /* as much of it as the algorithm uses */
     uint64_t word;
 };
-
-void rl__relax(unsigned *turn)
-{
-    if (++*turn % SPINS_BEFORE_YIELD == 0)
-        (void)sched_yield(); /* a hint; it cannot fail on Linux */
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-}
 
 static int is_wide(const rl_limiter *limiter)
 {

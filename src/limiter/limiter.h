@@ -5,6 +5,7 @@
 #define LLMRL_SRC_LIMITER_H
 
 #include "base/atomic.h"
+#include "base/sync.h"
 
 #include <llmrl/limiter.h>
 
@@ -114,8 +115,6 @@ static inline void rl__copy_plan(rl_plan *to, const rl_limiter *limiter)
         rl__copy_words(to->word + RL__PLAN_FEW, limiter->plan.word + RL__PLAN_FEW,
                        RL_PLAN_WORDS - RL__PLAN_FEW);
 }
-
-void rl__relax(unsigned *turn);
 
 /* ---- wide.c ---- */
 

@@ -47,31 +47,35 @@ const struct rl__traits *rl__traits_find(const char *dialect)
     return &known[last];
 }
 
-static struct rl__cost cost_of(const struct rl__traits *traits, uint64_t input, uint64_t output)
+static void lay_cost(const struct rl__traits *traits, uint64_t input, uint64_t output,
+                     struct rl__cost *cost)
 {
-    struct rl__cost cost = { .amount = { 0 } };
-
-    cost.amount[RL_REQUESTS] = 1;
-    cost.amount[RL_CONCURRENCY] = 1;
-    cost.amount[RL_INPUT_TOKENS] = input;
-    cost.amount[RL__WHOLE_INPUT] = input;
-    cost.amount[RL_OUTPUT_TOKENS] = output;
-    cost.amount[RL_TOKENS] = traits->output_in_tokens ? rl__add_sat(input, output) : input;
-    return cost;
+    *cost = (struct rl__cost){ .amount = { 0 } };
+    cost->amount[RL_REQUESTS] = 1;
+    cost->amount[RL_CONCURRENCY] = 1;
+    cost->amount[RL_INPUT_TOKENS] = input;
+    cost->amount[RL__WHOLE_INPUT] = input;
+    cost->amount[RL_OUTPUT_TOKENS] = output;
+    cost->amount[RL_TOKENS] = traits->output_in_tokens ? rl__add_sat(input, output) : input;
 }
 
-struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
-                                   uint64_t max_output, const struct rl__calibration *calibration)
+/* Most often all of it. */
+static uint64_t share_of(uint64_t amount, uint64_t part, uint64_t whole)
+{
+    return part == whole ? amount : rl__mul_div_up(amount, part, whole);
+}
+
+void rl__charge_reserve(const struct rl__traits *traits, uint64_t input, uint64_t max_output,
+                        const struct rl__calibration *calibration, struct rl__cost *cost)
 {
     uint64_t expected =
-        rl__mul_div_up(rl__min(input, RL_AMOUNT_MAX), calibration->input_ratio, RL__RATIO_EVEN);
+        share_of(rl__min(input, RL_AMOUNT_MAX), calibration->input_ratio, RL__RATIO_EVEN);
     uint64_t declared = max_output == 0 ? RL__OUTPUT_DEFAULT : rl__min(max_output, RL_AMOUNT_MAX);
-    uint64_t output = rl__mul_div_up(declared, calibration->output_share, RL__SHARE_WHOLE);
-    struct rl__cost cost = cost_of(traits, rl__min(expected, RL_AMOUNT_MAX), output);
 
-    cost.input_ratio = calibration->input_ratio;
-    cost.output_share = calibration->output_share;
-    return cost;
+    lay_cost(traits, rl__min(expected, RL_AMOUNT_MAX),
+             share_of(declared, calibration->output_share, RL__SHARE_WHOLE), cost);
+    cost->input_ratio = calibration->input_ratio;
+    cost->output_share = calibration->output_share;
 }
 
 /* Marks what the answer does not tell; the reservation is all there is to go by. */
@@ -97,12 +101,11 @@ static void keep_the_rest(struct rl__cost *cost, const struct rl__cost *reserved
     cost->amount[RL_MONEY] = reserved->amount[RL_MONEY];
 }
 
-struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
-                                const rl_usage *usage)
+void rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
+                     const rl_usage *usage, struct rl__cost *cost)
 {
     uint64_t input = reserved->amount[RL_INPUT_TOKENS], cached = 0;
     uint64_t output = reserved->amount[RL_OUTPUT_TOKENS];
-    struct rl__cost cost;
 
     if ((usage->has & RL_HAS_INPUT) != 0 && usage->input_tokens <= RL__USAGE_MAX)
         input = usage->input_tokens;
@@ -110,29 +113,27 @@ struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl
         output = usage->output_tokens;
     if ((usage->has & RL_HAS_CACHED_INPUT) != 0)
         cached = rl__min(usage->cached_input_tokens, input);
-    cost = cost_of(traits, traits->cached_is_free ? input - cached : input, output);
-    cost.amount[RL__WHOLE_INPUT] = input;
-    cost.amount[RL__CACHED_INPUT] = cached;
-    cost.unknown = unknown_of(traits, usage);
-    keep_the_rest(&cost, reserved);
-    return cost;
+    lay_cost(traits, traits->cached_is_free ? input - cached : input, output, cost);
+    cost->amount[RL__WHOLE_INPUT] = input;
+    cost->amount[RL__CACHED_INPUT] = cached;
+    cost->unknown = unknown_of(traits, usage);
+    keep_the_rest(cost, reserved);
 }
 
 /* Where no provider says what a failed request costs, the cautious reading holds: it was counted,
  * unless it was refused. */
-struct rl__cost rl__charge_failed(const struct rl__traits *traits, const struct rl__cost *reserved,
-                                  uint32_t outcome, uint64_t failure)
+void rl__charge_failed(const struct rl__traits *traits, const struct rl__cost *reserved,
+                       uint32_t outcome, uint64_t failure, struct rl__cost *cost)
 {
-    struct rl__cost cost = *reserved;
-
-    cost.amount[RL_CONCURRENCY] = 0;
     if (outcome == RL_OUTCOME_TRANSPORT && failure != RL_FAILURE_RESOLVE &&
-        failure != RL_FAILURE_CONNECT && failure != RL_FAILURE_TLS)
-        return cost;
-    cost = (struct rl__cost){ .amount = { 0 } };
-    cost.amount[RL_REQUESTS] = 1;
+        failure != RL_FAILURE_CONNECT && failure != RL_FAILURE_TLS) {
+        *cost = *reserved;
+        cost->amount[RL_CONCURRENCY] = 0;
+        return;
+    }
+    *cost = (struct rl__cost){ .amount = { 0 } };
+    cost->amount[RL_REQUESTS] = 1;
     if (outcome == RL_OUTCOME_TRANSPORT ||
         (outcome == RL_OUTCOME_RATE_LIMITED && !traits->refused_counts))
-        cost.amount[RL_REQUESTS] = 0;
-    return cost;
+        cost->amount[RL_REQUESTS] = 0;
 }

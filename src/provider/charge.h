@@ -31,13 +31,13 @@ struct rl__calibration {
     uint64_t input_ratio;  /* to multiply the estimate of the input by, in 1/128 */
     uint64_t output_share; /* of the declared maximum, in 1/64 */
 };
-struct rl__cost rl__charge_reserve(const struct rl__traits *traits, uint64_t input,
-                                   uint64_t max_output, const struct rl__calibration *calibration);
+void rl__charge_reserve(const struct rl__traits *traits, uint64_t input, uint64_t max_output,
+                        const struct rl__calibration *calibration, struct rl__cost *cost);
 /* What was used: members that `usage` does not have stay as reserved. */
-struct rl__cost rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
-                                const rl_usage *usage);
+void rl__charge_used(const struct rl__traits *traits, const struct rl__cost *reserved,
+                     const rl_usage *usage, struct rl__cost *cost);
 /* What an attempt without a usable answer costs. */
-struct rl__cost rl__charge_failed(const struct rl__traits *traits, const struct rl__cost *reserved,
-                                  uint32_t outcome, uint64_t failure);
+void rl__charge_failed(const struct rl__traits *traits, const struct rl__cost *reserved,
+                       uint32_t outcome, uint64_t failure, struct rl__cost *cost);
 
 #endif

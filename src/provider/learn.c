@@ -117,9 +117,10 @@ void rl__learn_refusal(struct rl__lane *lane, const struct rl__grant *grant,
 {
     /* Of what it had reserved, the rest will come back when it is settled: together that is enough
      * for one like it. */
-    struct rl__cost kept =
-        rl__charge_failed(lesson->traits, &lesson->cost, RL_OUTCOME_RATE_LIMITED, RL_FAILURE_NONE);
+    struct rl__cost kept;
 
+    rl__charge_failed(lesson->traits, &lesson->cost, RL_OUTCOME_RATE_LIMITED, RL_FAILURE_NONE,
+                      &kept);
     follow_reports(lane, grant, answer, lesson, now);
     rl__search_refusal(lane, answer, lesson, now);
     for (size_t s = 1; s < RL__LANE_SCOPES; s++)

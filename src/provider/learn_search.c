@@ -250,8 +250,9 @@ static void follow_mean(uint64_t *mean, uint64_t units)
 static void follow_costs(struct rl__lane *lane, const rl_answer *answer,
                          const struct rl__lesson *lesson)
 {
-    struct rl__cost used = rl__charge_used(lesson->traits, &lesson->cost, &answer->usage);
+    struct rl__cost used;
 
+    rl__charge_used(lesson->traits, &lesson->cost, &answer->usage, &used);
     for (size_t d = 0; d < RL__SEARCHED; d++)
         follow_mean(&lane->mean[d], used.amount[d]);
 }

@@ -6,7 +6,9 @@
 
 #include "base/arith.h"
 #include "limiter/prepared.h"
+#include "scope/holding.h"
 #include "scope/lease.h"
+#include "scope/visit.h"
 
 #include <string.h>
 
@@ -19,46 +21,6 @@ static int is_shared(size_t scope_index)
 static uint64_t amount_of(const struct rl__entry *entry)
 {
     return rl__load(&entry->limiter.plan.word[0]); /* see rl_plan */
-}
-
-/* Threads have stacks apart: so they mostly count in places apart. */
-static uint64_t *slot_of_thread(struct rl__traffic *traffic)
-{
-    uint64_t here = (uint64_t)(uintptr_t)&traffic >> 12;
-
-    return &traffic->slot[here * UINT64_C(0x9e3779b97f4a7c15) >> 60].inside;
-}
-_Static_assert(RL__TRAFFIC_SLOTS == 16, "four bits choose one");
-
-/* Whoever takes or settles counts himself in first, and then looks whether the limits are changing;
- * whoever changes them says so first, and then waits until nobody is inside. So each sees all of a
- * change, or nothing. */
-struct rl__visit rl__lane_enter(const struct rl__lane *lane)
-{
-    struct rl__traffic *traffic = lane->traffic;
-    struct rl__visit visit = { 0, NULL };
-
-    if (traffic == NULL)
-        return visit;
-    visit.slot = slot_of_thread(traffic);
-    for (unsigned turn = 0;;) {
-        uint64_t revision;
-
-        (void)rl__count_ordered(visit.slot, 1);
-        revision = rl__load_ordered(&traffic->revision);
-        visit.generation = rl__generation_of(revision);
-        if (revision % 2 == 0)
-            return visit;
-        (void)rl__count_ordered(visit.slot, UINT64_MAX);
-        while (rl__load(&traffic->revision) == revision)
-            rl__relax(&turn);
-    }
-}
-
-void rl__lane_leave(const struct rl__visit *visit)
-{
-    if (visit->slot != NULL)
-        (void)rl__count_ordered(visit->slot, UINT64_MAX);
 }
 
 static void note(struct rl__refusal *refusal, enum rl__held_by by, struct rl__scope *scope,
@@ -128,23 +90,16 @@ struct trial {
 };
 
 /* What is set aside for higher classes must stay, as far as nobody takes at the same moment. */
-static rl_status ask_limiter(struct step *step, const struct rl__cost *cost, rl_time now,
+static rl_status ask_limiter(const struct step *step, const struct rl__cost *cost, rl_time now,
                              rl_time *retry_at)
 {
     const struct rl__entry *entry = step->entry;
-    enum rl__prepare answer = RL__NOT_PREPARED;
     uint64_t leave = 0;
 
-    if (RL__RARE(rl__rule_sets_aside(&entry->rule, cost)))
+    if (rl__rule_sets_aside(&entry->rule, cost))
         leave = rl__rule_leave(&entry->rule, cost, step->amount,
                                rl__load(&entry->limiter.plan.word[2])); /* the burst */
-    if (leave == 0)
-        answer = rl__limiter_prepare(&entry->limiter, step->amount, now, &step->prepared, retry_at);
-    step->ready = answer == RL__PREPARED;
-    if (answer == RL__NOT_PREPARED)
-        return rl_limiter_peek(&entry->limiter, at_once(entry, step->amount) + leave, now,
-                               retry_at);
-    return answer == RL__PREPARED ? RL_OK : RL_WAIT;
+    return rl_limiter_peek(&entry->limiter, at_once(entry, step->amount) + leave, now, retry_at);
 }
 
 static int holds_back(const struct rl__entry *entry)
@@ -152,14 +107,20 @@ static int holds_back(const struct rl__entry *entry)
     return !entry->rule.shadow && !rl__entry_is_off(entry);
 }
 
-/* `rank` NULL: nobody waits here, or it is the lane's own, and the lane keeps the order. */
-static rl_status ask_entry(struct rl__scope *scope, struct step *step, const struct rl__rank *rank,
-                           const struct rl__cost *cost, rl_time now, struct rl__refusal *refusal)
+/* `rank` NULL: nobody waits here, or it is the lane's own, and the lane keeps the order. Not
+ * inline: it is the way of few. */
+__attribute__((noinline)) static rl_status ask_entry(struct rl__scope *scope,
+                                                     const struct step *step,
+                                                     const struct rl__rank *rank,
+                                                     const struct rl__cost *cost, rl_time now,
+                                                     struct rl__refusal *refusal)
 {
     rl_time retry_at;
     rl_status st;
 
-    if (RL__RARE(rank != NULL))
+    if (!holds_back(step->entry))
+        return RL_OK;
+    if (rank != NULL)
         ask_queue(step->entry, scope, rank, refusal);
     st = ask_limiter(step, cost, now, &retry_at);
     if (st == RL_WAIT && step->entry->is_searched)
@@ -171,21 +132,31 @@ static rl_status ask_entry(struct rl__scope *scope, struct step *step, const str
     return st == RL_WAIT ? RL_OK : st;
 }
 
-static rl_status ask_scope(struct rl__scope *scope, size_t count, const struct rl__rank *rank,
-                           const struct rl__cost *cost, rl_time now, struct trial *trial,
-                           struct rl__refusal *refusal)
+/* The usual case, without a call. 0: it has to be asked with all that there is to it. */
+static inline int is_ready(struct step *step, const struct rl__rank *rank,
+                           const struct rl__cost *cost, rl_time now)
+{
+    const struct rl__entry *entry = step->entry;
+
+    return rank == NULL && holds_back(entry) && !rl__rule_sets_aside(&entry->rule, cost) &&
+           rl__limiter_prepare(&entry->limiter, step->amount, now, &step->prepared);
+}
+
+static inline rl_status ask_scope(struct rl__scope *scope, size_t count,
+                                  const struct rl__rank *rank, const struct rl__cost *cost,
+                                  rl_time now, struct trial *trial, struct rl__refusal *refusal)
 {
     struct step *step = &trial->step[trial->asked];
     rl_status st = RL_OK;
 
+    trial->asked += count;
     for (size_t i = 0; i < count && st == RL_OK; i++, step++) {
         step->entry = scope->entry[i];
         step->amount = rl__rule_reserve(&step->entry->rule, cost);
-        step->ready = 0;
-        if (step->amount != 0 && holds_back(step->entry))
+        step->ready = step->amount != 0 && is_ready(step, rank, cost, now);
+        if (step->amount != 0 && !step->ready)
             st = ask_entry(scope, step, rank, cost, now, refusal);
     }
-    trial->asked += count;
     return st;
 }
 
@@ -205,20 +176,25 @@ static rl_status ask_lane(struct rl__lane *lane, const struct rl__cost *cost,
                           const struct rl__rank *rank, rl_time now, struct trial *trial,
                           struct rl__refusal *refusal)
 {
+    uint64_t closed_until = 0;
+
     trial->asked = 0;
     for (size_t i = 0; i < RL__LANE_SCOPES; i++) {
+        struct rl__scope *scope = lane->scope[i];
         rl_status st;
 
         trial->count[i] = 0;
-        if (lane->scope[i] == NULL)
+        if (scope == NULL)
             continue;
-        trial->count[i] = (uint8_t)rl__scope_count(lane->scope[i]);
-        st = ask_scope(lane->scope[i], trial->count[i],
-                       rank != NULL && is_shared(i) ? &rank[i] : NULL, cost, now, trial, refusal);
+        closed_until = rl__max(closed_until, rl__load(&scope->closed_until));
+        trial->count[i] = (uint8_t)rl__scope_count(scope);
+        st = ask_scope(scope, trial->count[i], rank != NULL && is_shared(i) ? &rank[i] : NULL, cost,
+                       now, trial, refusal);
         if (st != RL_OK)
             return st;
     }
-    ask_gates(lane, now, refusal);
+    if (RL__RARE(closed_until > now))
+        ask_gates(lane, now, refusal);
     if (refusal->by == RL__HELD_BY_NOTHING && is_probing(lane))
         note(refusal, RL__HELD_BY_PROBE, NULL, NULL, RL_NEVER);
     return refusal->by == RL__HELD_BY_NOTHING ? RL_OK : RL_WAIT;
@@ -320,44 +296,6 @@ static rl_status take_all(struct rl__lane *lane, struct trial *trial, rl_time no
 
 /* ---- tenants ---- */
 
-struct holding {
-    size_t count;
-    uint8_t kind[RL__TENANT_KINDS];
-    struct rl__held_tenant of[RL__TENANT_KINDS];
-};
-
-static int has_limits(const struct rl__who *who, size_t kind)
-{
-    return who->hash[kind] != 0 && rl__tenants_active(&who->tenants[kind]);
-}
-
-/* From the last to the first. */
-static void let_go(struct holding *holding)
-{
-    while (holding->count > 0)
-        rl__tenant_let_go(&holding->of[--holding->count]);
-}
-
-/* In the order of kinds, always: so locks nest. */
-static rl_status hold_all(const struct rl__who *who, rl_time now, struct holding *holding)
-{
-    holding->count = 0;
-    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
-        rl_status st;
-
-        if (!has_limits(who, k))
-            continue;
-        st = rl__tenant_hold(&who->tenants[k], who->hash[k], who->tier[k], now,
-                             &holding->of[holding->count]);
-        if (st != RL_OK) {
-            let_go(holding);
-            return st;
-        }
-        holding->kind[holding->count++] = (uint8_t)k;
-    }
-    return RL_OK;
-}
-
 static void note_tenant(struct rl__refusal *refusal, const struct rl__held_tenant *held,
                         size_t kind, const struct rl__tier_limit *limit, rl_time retry_at)
 {
@@ -374,7 +312,7 @@ static void note_tenant(struct rl__refusal *refusal, const struct rl__held_tenan
 }
 
 /* Takes on copies: nothing is in force before commit_all(). */
-static rl_status take_tenants(struct holding *holding, const struct rl__cost *cost, rl_time now,
+static rl_status take_tenants(struct rl__holding *holding, const struct rl__cost *cost, rl_time now,
                               struct rl__refusal *refusal)
 {
     for (size_t i = 0; i < holding->count; i++) {
@@ -392,7 +330,7 @@ static rl_status take_tenants(struct holding *holding, const struct rl__cost *co
     return RL_OK;
 }
 
-static void commit_all(struct holding *holding, struct rl__taken *taken)
+static void commit_all(struct rl__holding *holding, struct rl__taken *taken)
 {
     for (size_t i = 0; i < holding->count; i++) {
         rl__tenant_commit(&holding->of[i]);
@@ -400,22 +338,75 @@ static void commit_all(struct holding *holding, struct rl__taken *taken)
     }
 }
 
-static rl_status admit_held(struct rl__lane *lane, struct holding *holding,
+#define SMALL_BURST 16
+#define FULL_ANEW   RL_MILLISECOND /* noted no oftener, so that threads need not meet there */
+
+/* Who was full before this grant owes nothing any more: what he was lowered by has come back with
+ * the time, and more than full he cannot be. A price is rounded up, by less than a unit; of a small
+ * burst a unit is too much to overlook. */
+static int was_full(const struct step *step, int64_t level)
+{
+    uint64_t burst = rl__load(&step->entry->limiter.plan.word[2]);
+    int64_t near = burst > SMALL_BURST;
+
+    if (step->ready)
+        return step->prepared.answer.used <= (near ? step->prepared.answer.scale : 0);
+    return step->amount >= burst || level + (int64_t)step->amount + near >= (int64_t)burst;
+}
+
+static void note_full(struct rl__entry *entry, rl_time now)
+{
+    if (rl__load(&entry->owes) != 0)
+        rl__store(&entry->owes, 0);
+    if (rl__sub_sat(now, rl__load(&entry->full_at)) >= FULL_ANEW)
+        rl__store(&entry->full_at, now);
+}
+
+static int64_t snapshot_of(const struct step *step, rl_time now)
+{
+    struct rl__entry *entry = step->entry;
+    int64_t level = step->ready ? rl__prepared_left(&step->prepared)
+                                : rl__limiter_remaining(&entry->limiter, now);
+
+    if ((rl__load(&entry->owes) != 0 || entry->rule.dimension != RL_REQUESTS) &&
+        was_full(step, level))
+        note_full(entry, now);
+    return level - rl__entry_shift(entry);
+}
+
+/* Innermost scope first. */
+static void take_snapshots(const struct trial *trial, rl_time now, struct rl__taken *taken)
+{
+    const struct step *first = trial->step + trial->asked;
+    size_t count = 0;
+
+    for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--) {
+        first -= trial->count[s];
+        for (size_t i = 0; i < trial->count[s] && count < RL__SNAPSHOTS; i++)
+            taken->snapshot[count++] = snapshot_of(&first[i], now);
+    }
+    while (count < RL__SNAPSHOTS)
+        taken->snapshot[count++] = RL__NO_SNAPSHOT;
+}
+
+static rl_status admit_held(struct rl__lane *lane, struct rl__holding *holding,
                             const struct rl__cost *cost, const struct rl__rank *rank, rl_time now,
                             struct rl__taken *taken, struct rl__refusal *refusal)
 {
-    rl_status st = take_tenants(holding, cost, now, refusal);
+    rl_status st = holding->count == 0 ? RL_OK : take_tenants(holding, cost, now, refusal);
     struct trial trial;
 
     if (st == RL_OK)
         st = ask_lane(lane, cost, rank, now, &trial, refusal);
     if (st == RL_OK)
         st = take_all(lane, &trial, now, taken, refusal);
+    if (st == RL_OK)
+        take_snapshots(&trial, now, taken);
     return st;
 }
 
 /* With pools around it. They are the last to be taken, and cannot fail. */
-static rl_status admit_leased(struct rl__lane *lane, struct holding *holding,
+static rl_status admit_leased(struct rl__lane *lane, struct rl__holding *holding,
                               const struct rl__who *who, const struct rl__cost *cost,
                               const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                               struct rl__refusal *refusal)
@@ -431,75 +422,55 @@ static rl_status admit_leased(struct rl__lane *lane, struct holding *holding,
     return st;
 }
 
-#define SMALL_BURST 16
-#define FULL_ANEW   RL_MILLISECOND /* noted no oftener, so that threads need not meet there */
-
-/* Who was full before this grant owes nothing any more: what he was lowered by has come back with
- * the time, and more than full he cannot be. */
-static void note_full(struct rl__entry *entry, const struct rl__cost *cost, int64_t level,
-                      rl_time now)
+/* Holds all tenants, and is inside. */
+static rl_status enter(const struct rl__lane *lane, const struct rl__who *who, rl_time now,
+                       struct rl__holding *holding, struct rl__visit *visit)
 {
-    uint64_t burst = rl__load(&entry->limiter.plan.word[2]);
-    uint64_t took = rl__rule_reserve(&entry->rule, cost);
-    /* A price is rounded up, by less than a unit; of a small burst a unit is too much to overlook.
-     */
-    int64_t near = burst > SMALL_BURST;
+    for (;;) {
+        rl_status st = rl__hold_all(who, now, holding);
 
-    if (took < burst && level + (int64_t)took + near < (int64_t)burst)
-        return;
-    if (rl__load(&entry->owes) != 0)
-        rl__store(&entry->owes, 0);
-    if (rl__sub_sat(now, rl__load(&entry->full_at)) >= FULL_ANEW)
-        rl__store(&entry->full_at, now);
+        if (st != RL_OK)
+            return st;
+        if (holding->count == 0) {
+            *visit = rl__lane_enter(lane);
+            return RL_OK;
+        }
+        if (rl__lane_enter_held(lane, visit))
+            return RL_OK;
+        rl__let_go_all(holding);
+        rl__traffic_wait(lane->traffic);
+    }
 }
 
-/* Innermost scope first. */
-static void take_snapshots(const struct rl__lane *lane, const struct rl__cost *cost, rl_time now,
-                           struct rl__taken *taken)
+static void leave(struct rl__holding *holding, const struct rl__visit *visit)
 {
-    size_t count = 0;
-
-    for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
-        for (size_t i = 0; i < taken->count[s] && count < RL__SNAPSHOTS; i++) {
-            struct rl__entry *entry = lane->scope[s]->entry[i];
-            int64_t level = rl__limiter_remaining(&entry->limiter, now);
-
-            taken->snapshot[count++] = level - rl__entry_shift(entry);
-            if (rl__load(&entry->owes) != 0 || entry->rule.dimension != RL_REQUESTS)
-                note_full(entry, cost, level, now);
-        }
-    while (count < RL__SNAPSHOTS)
-        taken->snapshot[count++] = RL__NO_SNAPSHOT;
+    rl__let_go_all(holding);
+    rl__lane_leave(visit);
 }
 
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
                     const struct rl__rank *rank, rl_time now, struct rl__taken *taken,
                     struct rl__refusal *refusal)
 {
-    struct holding holding;
-    struct rl__visit visit = rl__lane_enter(lane);
+    struct rl__holding holding;
+    struct rl__visit visit;
     rl_status st;
 
     refusal->by = RL__HELD_BY_NOTHING;
     refusal->retry_at = RL_NEVER;
-    if ((st = hold_all(who, now, &holding)) == RL_OK) {
-        taken->generation = visit.generation;
-        taken->tenants = 0;
-        if (RL__RARE(rl__lane_may_lease(lane)))
-            st = admit_leased(lane, &holding, who, cost, rank, now, taken, refusal);
-        else
-            st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
-        if (st == RL_OK)
-            commit_all(&holding, taken);
-        let_go(&holding);
-    } else {
-        *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
-    }
+    if ((st = enter(lane, who, now, &holding, &visit)) != RL_OK)
+        return st;
+    taken->generation = visit.generation;
+    taken->tenants = 0;
+    if (RL__RARE(rl__lane_may_lease(lane)))
+        st = admit_leased(lane, &holding, who, cost, rank, now, taken, refusal);
+    else
+        st = admit_held(lane, &holding, cost, rank, now, taken, refusal);
     if (st == RL_OK) {
-        take_snapshots(lane, cost, now, taken);
+        commit_all(&holding, taken);
         rl__fetch_add(&lane->granted, 1);
     }
-    rl__lane_leave(&visit);
+    leave(&holding, &visit);
     return st;
 }
 
@@ -507,21 +478,22 @@ rl_status rl__admit_when(struct rl__lane *lane, const struct rl__who *who,
                          const struct rl__cost *cost, const struct rl__rank *rank, rl_time now,
                          struct rl__refusal *refusal)
 {
-    struct rl__visit visit = rl__lane_enter(lane);
-    int may_lease = rl__lane_may_lease(lane);
-    struct holding holding;
+    struct rl__holding holding;
+    struct rl__visit visit;
     struct trial trial;
+    int may_lease;
     rl_status st;
 
     *refusal = (struct rl__refusal){ .by = RL__HELD_BY_NOTHING, .retry_at = RL_NEVER };
+    if ((st = enter(lane, who, now, &holding, &visit)) != RL_OK)
+        return st;
+    may_lease = rl__lane_may_lease(lane);
     if (RL__RARE(may_lease))
         rl__lane_reclaim(lane, now);
-    if ((st = hold_all(who, now, &holding)) == RL_OK) {
-        st = take_tenants(&holding, cost, now, refusal);
-        if (st == RL_OK)
-            st = ask_lane(lane, cost, rank, now, &trial, refusal);
-        let_go(&holding); /* what was taken on copies is forgotten */
-    }
+    st = take_tenants(&holding, cost, now, refusal);
+    if (st == RL_OK)
+        st = ask_lane(lane, cost, rank, now, &trial, refusal);
+    rl__let_go_all(&holding); /* what was taken on copies is forgotten */
     if (RL__RARE(may_lease) && st == RL_WAIT)
         rl__lease_plan(refusal);
     rl__lane_leave(&visit);

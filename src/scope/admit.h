@@ -61,14 +61,6 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
 rl_status rl__admit_when(struct rl__lane *lane, const struct rl__who *who,
                          const struct rl__cost *cost, const struct rl__rank *rank, rl_time now,
                          struct rl__refusal *refusal);
-/* Between these two the limits do not change; waits while they do. Nobody inside waits for the
- * registry's lock or a learning lock. */
-struct rl__visit {
-    uint64_t generation; /* of the limits */
-    uint64_t *slot;
-};
-struct rl__visit rl__lane_enter(const struct rl__lane *lane);
-void rl__lane_leave(const struct rl__visit *visit);
 /* How long the lane's limits need to give so much: the longest of them counts. Some
  * time, the same for all, where no limit is known. */
 rl_duration rl__admit_span(const struct rl__lane *lane, const struct rl__cost *cost);

@@ -4,6 +4,8 @@
 
 #include "base/arith.h"
 #include "limiter/limiter.h"
+#include "scope/holding.h"
+#include "scope/visit.h"
 
 #include <string.h>
 
@@ -77,13 +79,15 @@ _Static_assert(RL__LANE_SCOPES < RL__SNAPSHOTS, "each scope may have a pool");
 void rl__permit_start(rl_permit *permit, struct rl__lane *lane, const struct rl__who *who,
                       const struct rl__cost *cost, const struct rl__taken *taken, rl_time now)
 {
-    struct rl__grant grant = { .lane = lane, .tenants = taken->tenants };
+    struct rl__grant grant;
 
-    memcpy(grant.count, taken->count, sizeof grant.count);
-    grant.calibration = pack_calibration(cost);
+    grant.lane = lane;
     grant.input = with_part(cost->amount[RL_INPUT_TOKENS], taken->generation);
     grant.output = with_part(cost->amount[RL_OUTPUT_TOKENS], taken->generation >> PART_BITS);
     grant.money = with_part(cost->amount[RL_MONEY], taken->generation >> 2 * PART_BITS);
+    grant.calibration = pack_calibration(cost);
+    memcpy(grant.count, taken->count, sizeof grant.count);
+    grant.tenants = taken->tenants;
     grant.images = (uint8_t)cost->amount[RL_IMAGES];
     for (size_t k = 0; k < RL__TENANT_KINDS; k++)
         grant.tenant[k] = (taken->tenants >> k & 1) != 0 ? who->hash[k] : 0;
@@ -147,20 +151,13 @@ static void book(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_t
                       now);
 }
 
-static int settle_tenants(const struct rl__grant *grant, struct rl__tenants *tenants,
-                          const struct rl__cost *reserved, const struct rl__cost *used, rl_time at,
-                          rl_time now)
+static int settle_tenants(struct rl__holding *holding, const struct rl__cost *reserved,
+                          const struct rl__cost *used, rl_time at, rl_time now)
 {
     int gave = 0;
 
-    for (size_t k = 0; k < RL__TENANT_KINDS; k++) {
-        struct rl__held_tenant held;
-
-        if (grant->tenant[k] == 0 || !rl__tenant_hold_known(&tenants[k], grant->tenant[k], &held))
-            continue;
-        gave |= rl__tenant_settle(&held, reserved, used, at, now);
-        rl__tenant_let_go(&held);
-    }
+    for (size_t i = 0; i < holding->count; i++)
+        gave |= rl__tenant_settle(&holding->of[i], reserved, used, at, now);
     return gave;
 }
 
@@ -217,6 +214,8 @@ static int settle_entry(struct rl__entry *entry, const struct rl__cost *reserved
     uint64_t before = rl__rule_reserve(&entry->rule, reserved);
     uint64_t after = rl__rule_settle(&entry->rule, used);
 
+    if (before == after)
+        return 0;
     if (at < rl__load(&entry->reset_at))
         after = rl__max(after, before);
     after = used_in_periods(entry, before, after, at, now);
@@ -278,19 +277,39 @@ static void end_slots(const struct rl__grant *grant, enum rl__adaptive_outcome o
     }
 }
 
+/* Holds all tenants that are still there, and is inside. */
+static void enter(const struct rl__grant *grant, struct rl__tenants *tenants,
+                  struct rl__holding *holding, struct rl__visit *visit)
+{
+    for (;;) {
+        rl__hold_known(tenants, grant->tenant, holding);
+        if (holding->count == 0) {
+            *visit = rl__lane_enter(grant->lane);
+            return;
+        }
+        if (rl__lane_enter_held(grant->lane, visit))
+            return;
+        rl__let_go_all(holding);
+        rl__traffic_wait(grant->lane->traffic);
+    }
+}
+
 int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
                      const struct rl__cost *reserved, const struct rl__cost *used,
                      enum rl__adaptive_outcome outcome, rl_time at, rl_time now)
 {
     int gave = rl__load(&grant->lane->probe_window) != RL_NEVER;
+    struct rl__holding holding;
     struct rl__visit visit;
 
-    visit = rl__lane_enter(grant->lane);
+    enter(grant, tenants, &holding, &visit);
     if (leased(grant) != 0)
         end_slots(grant, outcome, at, now);
     gave |= settle_entries(grant, reserved, used, at, now);
+    gave |= settle_tenants(&holding, reserved, used, at, now);
+    rl__let_go_all(&holding);
     rl__lane_leave(&visit);
-    return settle_tenants(grant, tenants, reserved, used, at, now) | gave;
+    return gave;
 }
 
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry)

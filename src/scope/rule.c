@@ -53,11 +53,7 @@ uint64_t rl__rule_weigh(const struct rl__rule *rule, const struct rl__cost *cost
     return weigh(&rule->reserve, cost, UINT64_MAX);
 }
 
-uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used)
+uint64_t rl__rule_weigh_used(const struct rl__rule *rule, const struct rl__cost *used)
 {
-    uint64_t counted = rule->unknown_is_no ? ~used->unknown : UINT64_MAX;
-
-    if (rule->weighed)
-        return weigh(&rule->settle, used, counted);
-    return (counted >> rule->dimension & 1) != 0 ? used->amount[rule->dimension] : 0;
+    return weigh(&rule->settle, used, rl__rule_counted(rule, used));
 }

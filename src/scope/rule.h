@@ -59,7 +59,20 @@ static inline uint64_t rl__rule_reserve(const struct rl__rule *rule, const struc
 {
     return rule->weighed ? rl__rule_weigh(rule, cost) : cost->amount[rule->dimension];
 }
-uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used);
+uint64_t rl__rule_weigh_used(const struct rl__rule *rule, const struct rl__cost *used);
+/* Bit n: amount n counts. */
+static inline uint64_t rl__rule_counted(const struct rl__rule *rule, const struct rl__cost *used)
+{
+    return rule->unknown_is_no ? ~used->unknown : UINT64_MAX;
+}
+static inline uint64_t rl__rule_settle(const struct rl__rule *rule, const struct rl__cost *used)
+{
+    if (rule->weighed)
+        return rl__rule_weigh_used(rule, used);
+    return (rl__rule_counted(rule, used) >> rule->dimension & 1) != 0
+               ? used->amount[rule->dimension]
+               : 0;
+}
 
 /* Whether both count a request alike. */
 int rl__rule_counts_alike(const struct rl__rule *a, const struct rl__rule *b);

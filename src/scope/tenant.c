@@ -2,35 +2,18 @@
 /* Owns what happens to one tenant while its shard is locked. */
 #include "base/arith.h"
 #include "base/atomic.h"
+#include "limiter/gcra.h"
 #include "scope/tenants_parts.h"
 
 #include <string.h>
 
-static struct rl__shard *shard_of(struct rl__tenants *tenants, uint64_t hash)
-{
-    return &tenants->shard[hash % RL__SHARDS];
-}
-
-static void show(struct rl__held_tenant *held, struct rl__shard *shard, struct rl__record *record)
-{
-    held->shard = shard;
-    held->record = record;
-    held->tier = &shard->locked.set->tier[record->tier];
-    memcpy(held->word, record->word, held->tier->words * sizeof held->word[0]);
-}
-
-static rl_status find_or_make(struct rl__tenants *tenants, struct rl__shard *shard, uint64_t hash,
-                              size_t tier, rl_time now, struct rl__record **out)
+static rl_status make(struct rl__tenants *tenants, struct rl__shard *shard, uint64_t hash,
+                      size_t tier, rl_time now, struct rl__record **out)
 {
     const struct rl__tier_set *set = shard->locked.set;
-    rl_status st;
+    rl_status st = rl__shard_make_room(tenants, shard, now);
 
-    if (shard->locked.capacity > 0) {
-        *out = rl__record_find(set, shard->locked.records, shard->locked.capacity, hash);
-        if ((*out)->hash == hash)
-            return RL_OK;
-    }
-    if ((st = rl__shard_make_room(tenants, shard, now)) != RL_OK)
+    if (st != RL_OK)
         return st;
     *out = rl__record_find(set, shard->locked.records, shard->locked.capacity, hash);
     rl__record_start(set, *out, hash, tier, now);
@@ -49,29 +32,30 @@ static rl_status hold_locked(struct rl__tenants *tenants, struct rl__shard *shar
                              int32_t tier, rl_time now, struct rl__held_tenant *held)
 {
     const struct rl__tier_set *set = shard->locked.set;
+    struct rl__record *record = rl__shard_find(shard, hash);
     int asked = is_given(set, tier);
-    struct rl__record *record;
-    rl_status st;
+    rl_status st = RL_OK;
 
-    st = find_or_make(tenants, shard, hash, asked ? (size_t)tier : rl__tier_of(set, hash), now,
-                      &record);
+    if (record == NULL)
+        st =
+            make(tenants, shard, hash, asked ? (size_t)tier : rl__tier_of(set, hash), now, &record);
     if (st != RL_OK)
         return st;
-    if (asked && record->tier != tier)
+    if (RL__RARE(asked && record->tier != tier))
         rl__record_move(set, record, (size_t)tier, now);
-    show(held, shard, record);
+    rl__tenant_show(held, shard, record);
     return RL_OK;
 }
 
 rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char *name,
                           int32_t *tier)
 {
-    struct rl__shard *shard = shard_of(tenants, hash);
+    struct rl__shard *shard = rl__shard_of(tenants, hash);
     long index;
 
-    rl__lock(&shard->lock); /* so that nobody frees its set */
+    rl__spin_lock(&shard->lock); /* so that nobody frees its set */
     index = rl__tier_index(shard->locked.set, name);
-    rl__unlock(&shard->lock);
+    rl__spin_unlock(&shard->lock);
     *tier = (int32_t)index;
     return index < 0 ? RL_E_NOT_FOUND : RL_OK;
 }
@@ -79,13 +63,12 @@ rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char
 static size_t tier_now(const struct rl__shard *shard, uint64_t hash, int32_t tier)
 {
     const struct rl__tier_set *set = shard->locked.set;
-    const struct rl__record *record = NULL;
+    const struct rl__record *record;
 
-    if (tier >= 0 && (size_t)tier < set->count && set->tier[tier].given)
+    if (is_given(set, tier))
         return (size_t)tier;
-    if (shard->locked.capacity > 0)
-        record = rl__record_find(set, shard->locked.records, shard->locked.capacity, hash);
-    return record != NULL && record->hash == hash ? record->tier : rl__tier_of(set, hash);
+    record = rl__shard_find(shard, hash);
+    return record != NULL ? record->tier : rl__tier_of(set, hash);
 }
 
 uint64_t rl__tenant_weight(struct rl__tenants *tenants, uint64_t hash, int32_t tier)
@@ -95,51 +78,39 @@ uint64_t rl__tenant_weight(struct rl__tenants *tenants, uint64_t hash, int32_t t
 
     if (!rl__tenants_active(tenants))
         return 1;
-    shard = shard_of(tenants, hash);
-    rl__lock(&shard->lock);
+    shard = rl__shard_of(tenants, hash);
+    rl__spin_lock(&shard->lock);
     weight = shard->locked.set->tier[tier_now(shard, hash, tier)].weight;
-    rl__unlock(&shard->lock);
+    rl__spin_unlock(&shard->lock);
     return rl__max(weight, 1);
 }
 
 rl_status rl__tenant_hold(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
                           struct rl__held_tenant *held)
 {
-    struct rl__shard *shard = shard_of(tenants, hash);
+    struct rl__shard *shard = rl__shard_of(tenants, hash);
     rl_status st;
 
     held->shard = NULL;
     do {
-        rl__lock(&shard->lock);
+        rl__spin_lock(&shard->lock);
         if ((st = hold_locked(tenants, shard, hash, tier, now, held)) != RL_OK)
-            rl__unlock(&shard->lock);
+            rl__spin_unlock(&shard->lock);
     } while (st == RL_E_TABLE_FULL && rl__tenants_sweep(tenants, now));
     return st;
 }
 
 int rl__tenant_hold_known(struct rl__tenants *tenants, uint64_t hash, struct rl__held_tenant *held)
 {
-    struct rl__shard *shard = shard_of(tenants, hash);
-    struct rl__record *record = NULL;
-
     held->shard = NULL;
-    rl__lock(&shard->lock);
-    if (shard->locked.capacity > 0)
-        record =
-            rl__record_find(shard->locked.set, shard->locked.records, shard->locked.capacity, hash);
-    if (record == NULL || record->hash != hash) {
-        rl__unlock(&shard->lock);
-        return 0;
-    }
-    show(held, shard, record);
-    return 1;
+    return rl__tenant_hold_present(tenants, hash, held);
 }
 
 void rl__tenant_look(struct rl__tenants *tenants, uint64_t hash, int32_t tier, rl_time now,
                      struct rl__tenant_view *view)
 {
     struct rl__record *record = (struct rl__record *)(void *)view->scratch;
-    struct rl__shard *shard = shard_of(tenants, hash);
+    struct rl__shard *shard = rl__shard_of(tenants, hash);
     const struct rl__tier_set *set;
 
     if (rl__tenant_hold_known(tenants, hash, &view->held)) {
@@ -150,18 +121,18 @@ void rl__tenant_look(struct rl__tenants *tenants, uint64_t hash, int32_t tier, r
         memcpy(record, view->held.record, sizeof *record + set->words * sizeof record->word[0]);
         rl__record_move(set, record, (size_t)tier, now);
     } else {
-        rl__lock(&shard->lock);
+        rl__spin_lock(&shard->lock);
         set = shard->locked.set;
         rl__record_start(set, record, hash,
                          is_given(set, tier) ? (size_t)tier : rl__tier_of(set, hash), now);
     }
-    show(&view->held, shard, record);
+    rl__tenant_show(&view->held, shard, record);
 }
 
 void rl__tenant_let_go(struct rl__held_tenant *held)
 {
     if (held->shard != NULL)
-        rl__unlock(&held->shard->lock);
+        rl__spin_unlock(&held->shard->lock);
     held->shard = NULL;
 }
 
@@ -187,8 +158,6 @@ static rl_status take_one(const struct rl__tier_limit *limit, uint64_t *word, ui
     uint64_t first = limit->rule.borrow && whole > 0 ? rl__min(amount, whole) : amount;
     rl_status st;
 
-    if (amount == 0)
-        return RL_OK;
     st = first > RL_AMOUNT_MAX ? RL_E_TOO_LARGE : algorithm->take(plan, word, first, now, retry_at);
     if (st == RL_OK && amount > first)
         algorithm->charge(plan, word, amount - first, now);
@@ -196,6 +165,30 @@ static rl_status take_one(const struct rl__tier_limit *limit, uint64_t *word, ui
         return st;
     algorithm->charge(plan, word, rl__min(amount, whole), now);
     return RL_OK;
+}
+
+static rl_status take_from(const struct rl__tier_limit *limit, uint64_t *word,
+                           const struct rl__cost *cost, uint64_t amount, rl_time now,
+                           rl_time *retry_at)
+{
+    rl_status st = RL_OK;
+
+    if (rl__rule_sets_aside(&limit->rule, cost) && !limit->rule.shadow)
+        st = leaves_enough(limit, word, cost, amount, now, retry_at);
+    return st == RL_OK ? take_one(limit, word, amount, now, retry_at) : st;
+}
+
+/* Of the token bucket, which most limits are, without a call. */
+static inline rl_status take_plain(const struct rl__tier_limit *limit, uint64_t *word,
+                                   uint64_t amount, rl_time now, rl_time *retry_at)
+{
+    const rl_plan *plan = &limit->made.plan;
+    uint64_t spare;
+
+    if (limit->made.algorithm == &rl__token_bucket && amount <= plan->word[BURST] &&
+        rl__gcra_take(plan, word, amount, plan->word[BURST], now, &spare) == RL_OK)
+        return RL_OK;
+    return limit->made.algorithm->take(plan, word, amount, now, retry_at);
 }
 
 /* Of several that refuse, the one that takes longest counts; what can never be comes first. */
@@ -208,13 +201,14 @@ rl_status rl__tenant_take(struct rl__held_tenant *held, const struct rl__cost *c
     for (size_t i = 0; i < held->tier->count; i++) {
         const struct rl__tier_limit *limit = &held->tier->limit[i];
         uint64_t amount = rl__rule_reserve(&limit->rule, cost);
+        uint64_t *word = &held->word[limit->first];
         rl_time then = RL_NEVER;
-        rl_status st = RL_OK;
+        rl_status st;
 
-        if (rl__rule_sets_aside(&limit->rule, cost) && !limit->rule.shadow)
-            st = leaves_enough(limit, &held->word[limit->first], cost, amount, now, &then);
-        if (st == RL_OK)
-            st = take_one(limit, &held->word[limit->first], amount, now, &then);
+        if (amount == 0)
+            continue;
+        st = limit->is_plain ? take_plain(limit, word, amount, now, &then)
+                             : take_from(limit, word, cost, amount, now, &then);
         if (st == RL_OK || (st == RL_WAIT && sum == RL_WAIT && then <= *retry_at))
             continue;
         sum = st;
@@ -228,7 +222,8 @@ rl_status rl__tenant_take(struct rl__held_tenant *held, const struct rl__cost *c
 
 void rl__tenant_commit(struct rl__held_tenant *held)
 {
-    memcpy(held->record->word, held->word, held->tier->words * sizeof held->word[0]);
+    for (size_t i = 0; i < held->tier->words; i++)
+        held->record->word[i] = held->word[i];
     if (held->record->permits < UINT16_MAX)
         held->record->permits++;
 }

@@ -13,33 +13,6 @@
 
 /* ---- a shard ---- */
 
-static size_t stride_of(const struct rl__tier_set *set)
-{
-    return sizeof(struct rl__record) + set->words * sizeof(uint64_t);
-}
-
-static struct rl__record *record_at(const struct rl__tier_set *set, unsigned char *records,
-                                    size_t index)
-{
-    return (struct rl__record *)(void *)(records + index * stride_of(set));
-}
-
-/* The place of a hash, or the free one where it belongs. Low bits choose the shard, so the high
- * ones the place. */
-struct rl__record *rl__record_find(const struct rl__tier_set *set, unsigned char *records,
-                                   size_t capacity, uint64_t hash)
-{
-    size_t index = (size_t)((rl__u128)hash * capacity >> 64);
-
-    for (;;) {
-        struct rl__record *record = record_at(set, records, index);
-
-        if (record->hash == hash || record->hash == 0)
-            return record;
-        index = index + 1 == capacity ? 0 : index + 1;
-    }
-}
-
 static void start_limit(const struct rl__tier_limit *limit, uint64_t *word, rl_time now)
 {
     uint64_t level = limit->made.start == RL_START_EMPTY ? 0 : limit->made.start;
@@ -93,7 +66,7 @@ static rl_status room_for(struct rl__env *env, const struct rl__tier_set *set, s
                           struct rebuilt *to)
 {
     *to = (struct rebuilt){ .capacity = capacity };
-    to->records = rl__alloc_zeroed(env, capacity, stride_of(set));
+    to->records = rl__alloc_zeroed(env, capacity, rl__record_stride(set));
     return to->records == NULL ? RL_E_NOMEM : RL_OK;
 }
 
@@ -112,7 +85,8 @@ static size_t count_stale(const struct rl__shard *shard, rl_time now)
     size_t stale = 0;
 
     for (size_t i = 0; i < shard->locked.capacity; i++) {
-        const struct rl__record *record = record_at(shard->locked.set, shard->locked.records, i);
+        const struct rl__record *record =
+            rl__record_at(shard->locked.set, shard->locked.records, i);
 
         stale += record->hash != 0 && is_as_fresh(shard->locked.set, record, now);
     }
@@ -141,11 +115,12 @@ static rl_status rebuild(struct rl__tenants *tenants, struct rl__shard *shard, r
     if (st != RL_OK)
         return st;
     for (size_t i = 0; i < shard->locked.capacity; i++) {
-        const struct rl__record *record = record_at(set, shard->locked.records, i);
+        const struct rl__record *record = rl__record_at(set, shard->locked.records, i);
 
         if (record->hash == 0 || is_as_fresh(set, record, now))
             continue;
-        memcpy(rl__record_find(set, to.records, to.capacity, record->hash), record, stride_of(set));
+        memcpy(rl__record_find(set, to.records, to.capacity, record->hash), record,
+               rl__record_stride(set));
         to.count++;
     }
     put_in_force(tenants, shard, &to);
@@ -154,7 +129,7 @@ static rl_status rebuild(struct rl__tenants *tenants, struct rl__shard *shard, r
 
 static int is_full(const struct rl__tenants *tenants)
 {
-    return rl__load(&tenants->count) >= tenants->most;
+    return rl__load(&tenants->count) >= rl__load(&tenants->most);
 }
 
 rl_status rl__shard_make_room(struct rl__tenants *tenants, struct rl__shard *shard, rl_time now)
@@ -171,7 +146,7 @@ static int sweep(struct rl__tenants *tenants, struct rl__shard *shard, rl_time n
 {
     int due;
 
-    rl__lock(&shard->lock);
+    rl__spin_lock(&shard->lock);
     due = shard->locked.count > 0 && (shard->locked.swept == 0 || now < shard->locked.swept ||
                                       now - shard->locked.swept >= SWEEP_PAUSE);
     if (due) {
@@ -179,7 +154,7 @@ static int sweep(struct rl__tenants *tenants, struct rl__shard *shard, rl_time n
         if (count_stale(shard, now) > 0)
             (void)rebuild(tenants, shard, now); /* no memory for less: then it stays as it is */
     }
-    rl__unlock(&shard->lock);
+    rl__spin_unlock(&shard->lock);
     return due;
 }
 
@@ -282,7 +257,7 @@ static rl_status move_shard(struct rl__tenants *tenants, struct rl__shard *shard
         (st = room_for(tenants->env, set, capacity_for(shard->locked.count), &to)) != RL_OK)
         return st;
     for (size_t i = 0; i < shard->locked.capacity; i++) {
-        const struct rl__record *record = record_at(old, shard->locked.records, i);
+        const struct rl__record *record = rl__record_at(old, shard->locked.records, i);
         struct rl__record *copy;
 
         if (record->hash == 0)
@@ -306,32 +281,26 @@ static rl_status move_all(struct rl__tenants *tenants, const struct rl__tier_set
         struct rl__shard *shard = &tenants->shard[*moved];
         rl_status st;
 
-        rl__lock(&shard->lock);
+        rl__spin_lock(&shard->lock);
         st = move_shard(tenants, shard, set, now);
-        rl__unlock(&shard->lock);
+        rl__spin_unlock(&shard->lock);
         if (st != RL_OK)
             return st;
     }
     return RL_OK;
 }
 
+/* Each shard on a cache line of its own. */
 static rl_status first_use(struct rl__tenants *tenants)
 {
-    struct rl__shard *shard = rl__alloc_zeroed(tenants->env, RL__SHARDS, sizeof *shard);
-    size_t ready = 0;
+    unsigned char *raw = rl__alloc_zeroed(tenants->env, RL__SHARDS + 1, sizeof(struct rl__shard));
+    size_t over = (size_t)((uintptr_t)raw % sizeof(struct rl__shard));
 
-    if (shard == NULL)
+    if (raw == NULL)
         return RL_E_NOMEM;
-    while (ready < RL__SHARDS && rl__mutex_init(&shard[ready].lock) == RL_OK)
-        ready++;
-    if (ready == RL__SHARDS) {
-        tenants->shard = shard;
-        return RL_OK;
-    }
-    while (ready > 0)
-        rl__mutex_deinit(&shard[--ready].lock);
-    rl__free(tenants->env, shard);
-    return RL_E_NOMEM;
+    tenants->shards_raw = raw;
+    tenants->shard = (struct rl__shard *)(void *)(raw + (sizeof(struct rl__shard) - over));
+    return RL_OK;
 }
 
 /* Should memory run out half way, those that were moved stay with the new set, and both sets live
@@ -363,6 +332,14 @@ rl_status rl__tenants_use(struct rl__tenants *tenants, struct rl__tier_set *set,
     return st;
 }
 
+void rl__tenants_pass(struct rl__tenants *tenants)
+{
+    for (size_t i = 0; rl__tenants_active(tenants) && i < RL__SHARDS; i++) {
+        rl__spin_lock(&tenants->shard[i].lock);
+        rl__spin_unlock(&tenants->shard[i].lock);
+    }
+}
+
 rl_status rl__tenants_init(struct rl__tenants *tenants, struct rl__env *env,
                            const struct rl__hash_key *key)
 {
@@ -378,11 +355,9 @@ void rl__tenants_deinit(struct rl__tenants *tenants)
 {
     if (tenants->env == NULL)
         return;
-    for (size_t i = 0; tenants->shard != NULL && i < RL__SHARDS; i++) {
+    for (size_t i = 0; tenants->shard != NULL && i < RL__SHARDS; i++)
         rl__free(tenants->env, tenants->shard[i].locked.records);
-        rl__mutex_deinit(&tenants->shard[i].lock);
-    }
-    rl__free(tenants->env, tenants->shard);
+    rl__free(tenants->env, tenants->shards_raw);
     rl__tier_set_free(tenants->set);
     while (tenants->retired != NULL) {
         struct rl__tier_set *set = tenants->retired;

@@ -28,6 +28,7 @@ enum rl__tenant_kind { RL__ORGANISATION, RL__API_KEY, RL__USER, RL__TENANT_KINDS
 /* One limit of a tier. */
 struct rl__tier_limit {
     struct rl__rule rule;
+    int is_plain; /* it holds back, sets nothing aside, and lends nothing */
     rl_limit limit;
     char *zone; /* owned copy of limit.zone; NULL: none */
     struct rl__made made;
@@ -71,7 +72,8 @@ struct rl__tenants {
     struct rl__tier_set *set;     /* owned; NULL: no limits for this kind */
     struct rl__tier_set *retired; /* replaced by one that memory ran out for */
     struct rl__shard *shard;      /* NULL until there is a set */
-    uint64_t most;                /* tenants at once */
+    void *shards_raw;             /* owned: what they lie in */
+    uint64_t most;                /* tenants at once; atomic */
     uint64_t count;               /* atomic */
     uint64_t hand;                /* the shard to be searched next; atomic */
     struct rl__mutex changing;    /* one change of the set at a time */
@@ -111,6 +113,9 @@ void rl__tenants_deinit(struct rl__tenants *tenants);
 /* Puts a set in force, which is the tenants' from here on whatever comes of it; what was used stays
  * used. RL_E_NOMEM: the old one stays. */
 rl_status rl__tenants_use(struct rl__tenants *tenants, struct rl__tier_set *set, rl_time now);
+
+/* Until each who held a tenant of this kind when this began has let it go. */
+void rl__tenants_pass(struct rl__tenants *tenants);
 
 uint64_t rl__tenant_hash(const struct rl__hash_key *key, const char *id, size_t length);
 

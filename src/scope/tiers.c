@@ -157,6 +157,7 @@ rl_status rl__tier_add(struct rl__tier_set *set, struct rl__tier *tier, const st
                           *grown;
     rl_status st;
 
+    fresh.is_plain = !rule->shadow && !rule->borrow && rule->leave[0] == 0 && rule->leave[1] == 0;
     fresh.limit.bookings = 0;
     if ((grown = rl__resize(set->env, tier->limit, tier->count + 1, sizeof *grown)) == NULL)
         return RL_E_NOMEM;

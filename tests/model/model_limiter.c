@@ -125,8 +125,7 @@ static void make_fast_and_slow(void)
 static void take_2_prepared(void)
 {
     struct rl__prepared prepared;
-    rl_time retry_at;
-    int done = rl__limiter_prepare(&limiter, 2, NOW, &prepared, &retry_at) == RL__PREPARED &&
+    int done = rl__limiter_prepare(&limiter, 2, NOW, &prepared) &&
                rl__limiter_take_prepared(&limiter, &prepared);
 
     taken[0] = done ? 2 : 0;

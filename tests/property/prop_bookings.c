@@ -215,11 +215,12 @@ static void take(struct run *run)
     int short_way = run->kind == BY_BUCKET && run->limit.bookings == 0 &&
                     run->limiter.outside == NULL && cost <= run->limiter.plan.word[2];
     struct rl__prepared prepared;
+    int ready = cost > 0 && rl__limiter_prepare(&run->limiter, cost, run->t.now, &prepared);
     rl_status got;
 
     LAW(run,
-        short_way == (rl__limiter_prepare(&run->limiter, cost, run->t.now, &prepared, &retry_at) !=
-                      RL__NOT_PREPARED),
+        ready == (cost > 0 && short_way &&
+                  rl_limiter_peek(&run->limiter, cost, run->t.now, NULL) == RL_OK),
         "only a bucket of one word in place is prepared");
     got = rl_limiter_take(&run->limiter, cost, run->t.now, &retry_at);
     if (last_promise(run) > run->t.now) {

@@ -25,8 +25,10 @@ static struct rl__cost reserve(const char *dialect, const struct rl__lane *lane,
 {
     const struct rl__traits *traits = rl__traits_find(dialect);
     struct rl__calibration own = rl__calibration_of(traits, lane, max_output);
+    struct rl__cost cost;
 
-    return rl__charge_reserve(traits, input, max_output, &own);
+    rl__charge_reserve(traits, input, max_output, &own, &cost);
+    return cost;
 }
 
 /* As one request after the other, each reserved with what those before it taught. */

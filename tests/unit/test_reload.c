@@ -557,6 +557,24 @@ static void a_fresh_start_takes_nothing_back_twice(void **state)
 
 #define OTHERS 40 /* providers whose limits change between those two */
 
+/* Each request is also of a user who has limits of his own: then it comes in by another door. */
+static const char *with_users(const char *json)
+{
+    static char text[2][OTHERS * 64 + 100];
+    static unsigned turn;
+    char *own = text[turn++ % 2];
+
+    (void)snprintf(own, sizeof text[0],
+                   "{\"users\": {\"default\": {\"requests_per_minute\": 1000000000}}%s%s",
+                   json[1] == '}' ? "" : ", ", json + 1);
+    return own;
+}
+
+static const char *for_crowd(int users, const char *json)
+{
+    return users ? with_users(json) : json;
+}
+
 /* Closed for everybody, here (0) or there (1). */
 static const char *closed(int where)
 {
@@ -576,6 +594,7 @@ static const char *closed(int where)
 
 struct crowd {
     rl_context *rl;
+    const char *user;
     uint64_t stop, admitted, asked;
     rl_permit *permit;
 };
@@ -583,7 +602,7 @@ struct crowd {
 static void *ask_all_the_time(void *argument)
 {
     struct crowd *crowd = argument;
-    rl_request request = ask("m", NULL);
+    rl_request request = ask("m", crowd->user);
     rl_permit permit;
 
     while (!rl__load(&crowd->stop)) {
@@ -598,15 +617,15 @@ static void *ask_all_the_time(void *argument)
 }
 
 /* Either file closes everything, each at another place: nobody may slip through between them. */
-static void nobody_sees_half_of_a_change(void **state)
+static void change_before_a_crowd(int users)
 {
-    struct crowd crowd = { .rl = open_with(closed(0)) };
-    rl_request request = ask("m", NULL);
+    struct crowd crowd = { .rl = open_with(for_crowd(users, closed(0))),
+                           .user = users ? "u" : NULL };
+    rl_request request = ask("m", crowd.user);
     pthread_t thread[2];
     rl_permit permit;
     char name[16];
 
-    (void)state;
     assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit), RL_E_TOO_LARGE);
     for (int i = 0; i < OTHERS; i++) {
         (void)snprintf(name, sizeof name, "o%d", i);
@@ -616,12 +635,19 @@ static void nobody_sees_half_of_a_change(void **state)
     for (int t = 0; t < 2; t++)
         assert_int_equal(pthread_create(&thread[t], NULL, ask_all_the_time, &crowd), 0);
     for (int i = 1; i < 100 || rl__load(&crowd.asked) < 2000; i++)
-        reload(crowd.rl, closed(i % 2));
+        reload(crowd.rl, for_crowd(users, closed(i % 2)));
     rl__store(&crowd.stop, 1);
     for (int t = 0; t < 2; t++)
         assert_int_equal(pthread_join(thread[t], NULL), 0);
     assert_int_equal(rl__load(&crowd.admitted), 0);
     rl_close(crowd.rl);
+}
+
+static void nobody_sees_half_of_a_change(void **state)
+{
+    (void)state;
+    change_before_a_crowd(0);
+    change_before_a_crowd(1);
 }
 
 /* ---- permits come and go meanwhile ---- */
@@ -648,7 +674,7 @@ static void *take_and_cancel(void *argument)
 
 /* However often the limit becomes another limiter, or none: in the end as many may go as it says.
  */
-static void books_balance_whatever_changes_meanwhile(void **state)
+static void change_under_permits(int users)
 {
     static const char *const json[] = {
         P("\"concurrency\": 3"),
@@ -657,27 +683,33 @@ static void books_balance_whatever_changes_meanwhile(void **state)
         P("\"limits\": [{\"dimension\": \"concurrency\", \"amount\": 3, \"mode\": \"shadow\"}]"),
         "{}",
     };
-    struct crowd crowd = { .rl = open_with(json[0]) };
+    struct crowd crowd = { .rl = open_with(for_crowd(users, json[0])) };
     rl_request request = ask("m", "u");
     pthread_t thread[2];
     rl_permit permit[4];
 
-    (void)state;
     for (int t = 0; t < 2; t++)
         assert_int_equal(pthread_create(&thread[t], NULL, take_and_cancel, &crowd), 0);
     for (unsigned i = 1; i < 2000 || rl__load(&crowd.admitted) < 2000; i++) {
-        reload(crowd.rl, json[i * 7 % 13 % 4]);
+        reload(crowd.rl, for_crowd(users, json[i * 7 % 13 % 4]));
         if (i % 16 == 0)
             (void)sched_yield();
     }
     rl__store(&crowd.stop, 1);
     for (int t = 0; t < 2; t++)
         assert_int_equal(pthread_join(thread[t], NULL), 0);
-    reload(crowd.rl, json[0]);
+    reload(crowd.rl, for_crowd(users, json[0]));
     for (int i = 0; i < 3; i++)
         assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit[i]), RL_OK);
     assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit[3]), RL_WAIT);
     rl_close(crowd.rl);
+}
+
+static void books_balance_whatever_changes_meanwhile(void **state)
+{
+    (void)state;
+    change_under_permits(0);
+    change_under_permits(1);
 }
 
 #define COUNTED(more)                                                                              \
@@ -689,7 +721,9 @@ static void *reload_meanwhile(void *argument)
     struct crowd *crowd = argument;
 
     rl__store(&crowd->asked, 1);
-    (void)rl_config_reload(crowd->rl, NULL, COUNTED(", \"headroom\": {\"high\": 0.1}"), NULL, 0);
+    (void)rl_config_reload(
+        crowd->rl, NULL, for_crowd(crowd->user != NULL, COUNTED(", \"headroom\": {\"high\": 0.1}")),
+        NULL, 0);
     rl__store(&crowd->stop, 1);
     return NULL;
 }
@@ -703,16 +737,18 @@ static void *cancel_one(void *argument)
 }
 
 /* Who is giving back when the limit becomes another one is waited for, or it would be lost. */
-static void a_change_waits_for_who_is_settling(void **state)
+static void settle_while_it_changes(int users)
 {
     rl_permit permit, other;
-    struct crowd crowd = { .rl = open_with(COUNTED("")), .permit = &permit };
-    rl_request request = ask("m", NULL);
+    struct crowd crowd = { .rl = open_with(for_crowd(users, COUNTED(""))),
+                           .user = users ? "u" : NULL,
+                           .permit = &permit };
+    rl_request request = ask("m", crowd.user);
     pthread_t settler, changer;
 
-    (void)state;
     assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit), RL_OK);
     assert_int_equal(rl_try_acquire(crowd.rl, &request, &other), RL_OK);
+    rl__store(&held_up, 0);
     rl__store(&hold_up, 1);
     assert_int_equal(pthread_create(&settler, NULL, cancel_one, &crowd), 0);
     while (rl__load(&held_up) == 0)
@@ -729,6 +765,13 @@ static void a_change_waits_for_who_is_settling(void **state)
     assert_int_equal(rl_try_acquire(crowd.rl, &request, &permit), RL_OK);
     assert_int_equal(rl_try_acquire(crowd.rl, &request, &other), RL_WAIT);
     rl_close(crowd.rl);
+}
+
+static void a_change_waits_for_who_is_settling(void **state)
+{
+    (void)state;
+    settle_while_it_changes(0);
+    settle_while_it_changes(1);
 }
 
 int main(void)

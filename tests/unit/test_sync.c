@@ -3,11 +3,13 @@
 #include "base/sync.h"
 #include "vclock.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -71,6 +73,47 @@ static void a_lock_excludes_and_a_wake_reaches_all(void **ctx)
     close_room(&room);
 }
 
+/* ---- spinning ---- */
+
+struct narrow {
+    struct rl__spin lock;
+    uint64_t count, waiting; /* `count` is nobody's without the lock */
+};
+
+static void *count_narrowly(void *arg)
+{
+    struct narrow *narrow = arg;
+
+    rl__fetch_add(&narrow->waiting, 1);
+    for (int i = 0; i < 10000; i++) {
+        rl__spin_lock(&narrow->lock);
+        narrow->count++;
+        rl__spin_unlock(&narrow->lock);
+    }
+    return NULL;
+}
+
+/* However long it is held: who waits comes to sleep, and goes on when it is free. */
+static void a_spin_excludes_and_outlasts_its_holder(void **ctx)
+{
+    struct narrow narrow = { { 0 }, 0, 0 };
+    const struct timespec pause = { 0, 2000000 };
+    pthread_t thread[3];
+
+    (void)ctx;
+    rl__spin_lock(&narrow.lock);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, count_narrowly, &narrow), 0);
+    while (rl__load(&narrow.waiting) < 3)
+        (void)sched_yield();
+    assert_int_equal(nanosleep(&pause, NULL), 0); /* long enough for them to nap; not needed */
+    assert_int_equal(narrow.count, 0);
+    rl__spin_unlock(&narrow.lock);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(narrow.count, 30000);
+}
+
 /* Two milliseconds of real time: the one thing here that needs the kernel's timer. */
 static void a_wait_ends_at_its_time(void **ctx)
 {
@@ -128,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lock_excludes_and_a_wake_reaches_all),
+        cmocka_unit_test(a_spin_excludes_and_outlasts_its_holder),
         cmocka_unit_test(a_wait_ends_at_its_time),
         cmocka_unit_test(a_sleep_of_the_users_is_asked_with_the_lock_free),
         cmocka_unit_test(a_clock_of_the_users_alone_is_looked_at_again),
