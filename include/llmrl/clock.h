@@ -3,7 +3,8 @@
  * @file clock.h
  * Cheaper clocks, for a program that decides millions of times a second. Reading the system's clock
  * is three quarters of the cost of a decision; these read it once for many decisions, and say by
- * how much they may be off. The precise one is the default, everywhere.
+ * how much they may be off. A limiter is asked at the time that you give; how a context reads the
+ * time, rl_hooks.now says.
  *
  *     rl_clock clock;
  *     if (rl_clock_init(&clock, RL_CLOCK_COARSE) != RL_OK) ...
