@@ -57,7 +57,7 @@ typedef struct rl_response {
     uint64_t status; /* HTTP status; 0: none came */
     const rl_header *headers;
     size_t header_count;
-    const char *body; /* decoded; a plain body or a whole SSE stream; NULL: not at hand */
+    const char *body; /* decoded; a plain body or a whole stream; NULL: not at hand */
     size_t body_length;
     uint64_t failure; /* an rl_failure */
 } rl_response;
@@ -176,8 +176,9 @@ RL_API rl_status rl_answer_read(const rl_dialect *dialect, const rl_response *re
  */
 RL_API const rl_dialect *rl_dialect_recognise(const rl_response *response);
 
-/** Usage and errors out of a body that comes in pieces, one document or an SSE stream. Yours; what
- * it holds is private, and nothing needs to be freed. */
+/** Usage and errors out of a body that comes in pieces: one JSON document, several (NDJSON, an
+ * array), an SSE stream, or Amazon's binary event stream, whose checksums are checked. Its first
+ * byte tells which. Yours; what it holds is private, and nothing needs to be freed. */
 typedef struct rl_usage_reader {
     uint64_t private_[1408];
 } rl_usage_reader;

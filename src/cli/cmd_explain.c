@@ -22,7 +22,7 @@ static const char help[] =
     "Reads one answer of a provider and prints, as one JSON object, what it says: limits, what is\n"
     "left of them, waiting time, usage, and what to do next. FILE (\"-\" is standard input) holds\n"
     "raw HTTP as `curl -i` prints it, or JSON: {\"status\", \"headers\": [[name, value], ...],\n"
-    "\"body\", \"provider\", \"now\"}.\n"
+    "\"body\" or \"body_base64\", \"provider\", \"now\"}.\n"
     "\n"
     "      --dialect NAME  whose answer it is (default: the file's provider, else recognised)\n"
     "      --now TIME      when it came, RFC 3339; an answer's own Date outranks it (default: the\n"

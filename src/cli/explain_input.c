@@ -2,6 +2,7 @@
 /* Reads an answer strictly: what cannot be one is refused with its line. */
 #include "explain_input.h"
 
+#include "binary_text.h"
 #include "json_scan.h"
 #include "rfc3339.h"
 
@@ -252,22 +253,43 @@ static bool is_null(struct json value)
     return value.text == NULL || (value.length == 4 && memcmp(value.text, "null", 4) == 0);
 }
 
-/* A string, as sent; or a JSON value in its place. */
+static bool form_base64(const struct form *form, struct json value)
+{
+    struct text encoded = { 0 };
+    bool good = json_decode(value, &encoded) && base64_decode(&encoded, &form->input->body);
+
+    text_free(&encoded);
+    return good || form_fail(form, value, "\"body_base64\" is no base64");
+}
+
+/* A string, as sent; or a JSON value in its place. An event stream of Amazon's, which begins with
+ * a NUL, may be written with a character for each byte. */
+static bool form_text(const struct form *form, struct json value)
+{
+    struct text *body = &form->input->body;
+
+    if (json_kind(value) == JSON_STRING) {
+        if (!json_decode(value, body))
+            return form_fail(form, value, "\"body\" is no string");
+        if (body->length > 0 && body->data[0] == '\0')
+            (void)characters_to_bytes(body);
+        return true;
+    }
+    if (json_kind(value) != JSON_OBJECT && json_kind(value) != JSON_ARRAY)
+        return form_fail(form, value, "\"body\" is no string");
+    text_add(body, value.text, value.length);
+    return true;
+}
+
 static bool form_body(const struct form *form, struct json root)
 {
-    struct json value = json_get(root, "body");
+    struct json text = json_get(root, "body"), base64 = json_get(root, "body_base64");
     struct explain_input *input = form->input;
 
-    if (is_null(value))
+    if (is_null(text) && is_null(base64))
         return true;
-    if (json_kind(value) == JSON_STRING) {
-        if (!json_decode(value, &input->body))
-            return form_fail(form, value, "\"body\" is no string");
-    } else if (json_kind(value) == JSON_OBJECT || json_kind(value) == JSON_ARRAY) {
-        text_add(&input->body, value.text, value.length);
-    } else {
-        return form_fail(form, value, "\"body\" is no string");
-    }
+    if (!(is_null(text) ? form_base64(form, base64) : form_text(form, text)))
+        return false;
     input->response.body = input->body.data;
     input->response.body_length = input->body.length;
     return true;

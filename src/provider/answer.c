@@ -26,7 +26,7 @@ static void stream_take(const struct rl__stream *stream, const struct rl__readin
                         struct rl__facts *facts, rl_answer *answer)
 {
     rl__usage_total(&stream->usage, reading->dialect, &answer->usage);
-    answer->ignored += stream->usage.ignored;
+    answer->ignored += (uint32_t)stream->usage.ignored + stream->ignored;
     if (!facts->found)
         *facts = stream->facts;
 }

@@ -21,6 +21,7 @@ static const struct mark marks[] = {
     { "x-amzn-bedrock-", NULL, "bedrock" },
     { "x-amzn-requestid", NULL, "bedrock" },
     { "x-amzn-errortype", NULL, "bedrock" },
+    { "content-type", "application/vnd.amazon.eventstream", "bedrock" },
     { "apim-request-id", NULL, "azure-openai" },
     { "azureml-", NULL, "azure-openai" },
     { "ms-azureml-", NULL, "azure-openai" },

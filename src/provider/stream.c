@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The incremental reader: bytes to lines of SSE, their data to JSON members, those to usage and
- * errors. */
+/* The incremental reader: bytes to lines of SSE or binary frames, their data to JSON members, those
+ * to usage and errors. */
 #include "provider/stream.h"
 
-enum { MODE_UNKNOWN, MODE_JSON, MODE_SSE };
+enum { MODE_UNKNOWN, MODE_JSON, MODE_SSE, MODE_BINARY };
+
+/* The payload of a binary frame. */
+enum { CONTENT_EVENT, CONTENT_CHUNK, CONTENT_ERROR };
 
 /* What is captured. Scalars are kept for the end of the event, where its type is known. */
 enum capture {
@@ -12,6 +15,7 @@ enum capture {
     CAPTURE_PROMPT_USAGE, /* Anthropic's message_start: its output count is only a beginning */
     CAPTURE_ERROR,
     CAPTURE_STATUS, /* Cerebras: beside the error of a stream, its HTTP status */
+    CAPTURE_COUNT,  /* a token count in the document itself */
     CAPTURE_TYPE,
     CAPTURE_CODE,
     CAPTURE_MESSAGE
@@ -22,15 +26,31 @@ static const struct {
     const char *key;
     enum capture capture;
 } members[] = {
-    { NULL, "usage", CAPTURE_USAGE },        { NULL, "usageMetadata", CAPTURE_USAGE },
-    { NULL, "error", CAPTURE_ERROR },        { NULL, "type", CAPTURE_TYPE },
-    { NULL, "error_type", CAPTURE_CODE },    { NULL, "code", CAPTURE_CODE },
-    { NULL, "message", CAPTURE_MESSAGE },    { "message", "usage", CAPTURE_PROMPT_USAGE },
-    { "response", "usage", CAPTURE_USAGE },  { "response", "error", CAPTURE_ERROR },
-    { "x_groq", "usage", CAPTURE_USAGE },    { "x_groq", "error", CAPTURE_ERROR },
-    { "delta", "usage", CAPTURE_USAGE },     { "metadata", "usage", CAPTURE_USAGE },
-    { NULL, "meta", CAPTURE_USAGE },         { "response", "meta", CAPTURE_USAGE },
+    { NULL, "usage", CAPTURE_USAGE },
+    { NULL, "usageMetadata", CAPTURE_USAGE },
+    { NULL, "error", CAPTURE_ERROR },
+    { NULL, "type", CAPTURE_TYPE },
+    { NULL, "error_type", CAPTURE_CODE },
+    { NULL, "code", CAPTURE_CODE },
+    { NULL, "message", CAPTURE_MESSAGE },
+    { "message", "usage", CAPTURE_PROMPT_USAGE },
+    { "response", "usage", CAPTURE_USAGE },
+    { "response", "error", CAPTURE_ERROR },
+    { "x_groq", "usage", CAPTURE_USAGE },
+    { "x_groq", "error", CAPTURE_ERROR },
+    { "delta", "usage", CAPTURE_USAGE },
+    { "metadata", "usage", CAPTURE_USAGE },
+    { NULL, "meta", CAPTURE_USAGE },
+    { "response", "meta", CAPTURE_USAGE },
     { NULL, "status_code", CAPTURE_STATUS },
+    { NULL, "details", CAPTURE_USAGE },
+    { NULL, "prompt_eval_count", CAPTURE_COUNT },
+    { NULL, "eval_count", CAPTURE_COUNT },
+    { NULL, "tokens_evaluated", CAPTURE_COUNT },
+    { NULL, "tokens_predicted", CAPTURE_COUNT },
+    { NULL, "prompt_token_count", CAPTURE_COUNT },
+    { NULL, "generation_token_count", CAPTURE_COUNT },
+    { NULL, "amazon-bedrock-invocationMetrics", CAPTURE_USAGE },
 };
 
 static int key_is(const struct rl__sieve *sieve, uint32_t depth, const char *word)
@@ -87,9 +107,11 @@ static void keep(struct rl__sieve *sieve, char c)
 
 static void error_take(struct rl__stream *stream, const cJSON *error)
 {
-    /* A success in one document may have a member "error" that is text; a stream has not. */
+    /* A success in one document may have a member "error" that is text; a stream has not, nor has
+     * one of a row of documents. */
     if (stream->facts.found || cJSON_IsNull(error) ||
-        (stream->mode == MODE_JSON && !cJSON_IsObject(error)))
+        (stream->mode == MODE_JSON && !cJSON_IsObject(error) &&
+         (stream->documents == 0 || stream->sieve.base == 1)))
         return;
     rl__error_read(error, NULL, &stream->facts);
     stream->event.told = stream->facts.found != 0;
@@ -116,6 +138,9 @@ static void object_take(struct rl__stream *stream, enum capture capture)
         error_take(stream, root);
     else if (capture == CAPTURE_STATUS)
         (void)rl__json_count(root, &stream->event.status);
+    else if (capture == CAPTURE_COUNT)
+        rl__usage_count(&stream->usage, sieve->key[sieve->capture_depth],
+                        sieve->key_length[sieve->capture_depth], root);
     else
         rl__usage_take(&stream->usage, root, capture == CAPTURE_PROMPT_USAGE);
     cJSON_Delete(root);
@@ -150,11 +175,27 @@ static void capture_end(struct rl__stream *stream)
     }
 }
 
+/* {"message":...} in place of an event; without a payload the headers tell. One that is
+ * cut short is an error all the same. */
+static void frame_error(struct rl__stream *stream)
+{
+    const struct rl__frames *frames = &stream->binary.frames;
+    const char *message =
+        stream->event.message[0] != '\0' ? stream->event.message : frames->message;
+
+    if (!stream->binary.is_open || stream->binary.content != CONTENT_ERROR || stream->facts.found)
+        return;
+    stream->facts.found = 1;
+    rl__error_name(&stream->facts, frames->type, strlen(frames->type));
+    rl__message_read(message, strlen(message), stream->now, &stream->facts);
+}
+
 /* OpenAI's Responses end with {"type":"error","code":...,"message":...}: no member "error". */
 static void document_end(struct rl__stream *stream)
 {
     struct rl__event *event = &stream->event;
 
+    frame_error(stream);
     if (!event->told && !stream->facts.found && strcmp(event->type, "error") == 0) {
         stream->facts.found = 1;
         memcpy(stream->facts.name[RL__NAME_CODE], event->code, sizeof event->code);
@@ -162,17 +203,15 @@ static void document_end(struct rl__stream *stream)
     }
     if (event->told && stream->facts.number == 0 && event->status >= 400 && event->status <= 599)
         stream->facts.number = (uint32_t)event->status;
+    stream->documents += stream->documents < UINT32_MAX;
     memset(event, 0, sizeof *event);
 }
 
 static void sieve_reset(struct rl__stream *stream)
 {
-    struct rl__sieve *sieve = &stream->sieve;
-
-    if (sieve->capture != CAPTURE_NONE && sieve->in_scalar)
-        capture_end(stream);
+    /* A number without what ends it may have lost its last digits: it does not count. */
     document_end(stream);
-    memset(sieve, 0, offsetof(struct rl__sieve, text));
+    memset(&stream->sieve, 0, offsetof(struct rl__sieve, text));
 }
 
 static void string_char(struct rl__stream *stream, char c)
@@ -338,12 +377,84 @@ static void sse_char(struct rl__stream *stream, char c)
     }
 }
 
-/* The first byte that is no blank, blank line or byte order mark tells JSON from lines of SSE. */
+/* ---- binary frames ---- */
+
+static void frame_begin(struct rl__stream *stream)
+{
+    struct rl__binary *binary = &stream->binary;
+    const struct rl__frames *frames = &binary->frames;
+
+    binary->before = stream->usage;
+    binary->was_found = stream->facts.found != 0;
+    binary->is_open = 1;
+    memset(&binary->chunk, 0, sizeof binary->chunk);
+    if (strcmp(frames->kind, "exception") == 0 || strcmp(frames->kind, "error") == 0)
+        binary->content = CONTENT_ERROR;
+    else
+        binary->content = strcmp(frames->type, "chunk") == 0 ? CONTENT_CHUNK : CONTENT_EVENT;
+}
+
+static void frame_payload(struct rl__stream *stream, char c)
+{
+    if (stream->binary.content != CONTENT_CHUNK || rl__chunk_char(&stream->binary.chunk, c, &c))
+        sieve_char(stream, c);
+}
+
+static void frame_end(struct rl__stream *stream)
+{
+    sieve_reset(stream);
+    stream->binary.is_open = 0;
+}
+
+/* What it said is not believed. What came before it stands. */
+static void frame_broken(struct rl__stream *stream)
+{
+    sieve_reset(stream);
+    stream->ignored++;
+    if (!stream->binary.is_open)
+        return; /* its lengths are the fault: it said nothing yet */
+    stream->binary.is_open = 0;
+    stream->usage = stream->binary.before;
+    if (!stream->binary.was_found)
+        rl__facts_init(&stream->facts);
+}
+
+static void frame_char(struct rl__stream *stream, char c)
+{
+    switch (rl__frames_byte(&stream->binary.frames, (unsigned char)c)) {
+    case RL__FRAME_BEGIN:
+        frame_begin(stream);
+        break;
+    case RL__FRAME_PAYLOAD:
+        frame_payload(stream, c);
+        break;
+    case RL__FRAME_END:
+        frame_end(stream);
+        break;
+    case RL__FRAME_BROKEN:
+        frame_broken(stream);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- any form ---- */
+
+/* A frame begins with a length of less than 32 MiB, text never with such a byte. */
+static uint32_t mode_of(char first)
+{
+    if (first == '\0' || first == '\1')
+        return MODE_BINARY;
+    return first == '{' || first == '[' || first == '"' ? MODE_JSON : MODE_SSE;
+}
+
+/* The first byte that is no blank, blank line or byte order mark tells. */
 static void mode_find(struct rl__stream *stream, char c)
 {
     if (rl__is_space(c) || c == '\xef' || c == '\xbb' || c == '\xbf')
         return;
-    stream->mode = c == '{' || c == '[' || c == '"' ? MODE_JSON : MODE_SSE;
+    stream->mode = mode_of(c);
 }
 
 void rl__stream_init(struct rl__stream *stream, const rl_dialect *dialect, rl_wall_time now)
@@ -352,6 +463,7 @@ void rl__stream_init(struct rl__stream *stream, const rl_dialect *dialect, rl_wa
     memset(stream, 0, offsetof(struct rl__stream, sieve) + offsetof(struct rl__sieve, text));
     memset(&stream->event, 0, sizeof stream->event);
     memset(&stream->usage, 0, sizeof stream->usage);
+    memset(&stream->binary, 0, sizeof stream->binary);
     stream->dialect = dialect;
     stream->now = now;
     rl__facts_init(&stream->facts);
@@ -366,6 +478,8 @@ void rl__stream_feed(struct rl__stream *stream, const char *bytes, size_t length
             sieve_char(stream, bytes[i]);
         else if (stream->mode == MODE_SSE)
             sse_char(stream, bytes[i]);
+        else if (stream->mode == MODE_BINARY)
+            frame_char(stream, bytes[i]);
     }
 }
 

@@ -6,7 +6,7 @@
 #include "provider/body.h"
 
 /* Who writes so. The first shape of which anything was seen is taken; proxies fill in several. */
-enum shape { CHAT, MESSAGES, GOOGLE, BILLED, CONVERSE, INTERACTION, SHAPES };
+enum shape { CHAT, MESSAGES, GOOGLE, BILLED, CONVERSE, INTERACTION, INVOCATION, SERVER, SHAPES };
 
 enum role {
     PROMPT,        /* the prompt, or what of it the extras leave */
@@ -58,9 +58,24 @@ static const struct field {
     { "total_cached_tokens", INTERACTION, CACHED },
     { "total_output_tokens", INTERACTION, OUTPUT },
     { "total_thought_tokens", INTERACTION, OUTPUT_EXTRA },
+    /* Bedrock adds these to the last event of any model's stream. */
+    { "inputTokenCount", INVOCATION, PROMPT },
+    { "cacheWriteInputTokenCount", INVOCATION, PROMPT_EXTRA },
+    { "cacheReadInputTokenCount", INVOCATION, PROMPT_CACHED },
+    { "outputTokenCount", INVOCATION, OUTPUT },
+    /* Ollama, llama.cpp, Llama on Bedrock, TGI. */
+    { "prompt_eval_count", SERVER, PROMPT },
+    { "eval_count", SERVER, OUTPUT },
+    { "tokens_evaluated", SERVER, PROMPT },
+    { "tokens_predicted", SERVER, OUTPUT },
+    { "prompt_token_count", SERVER, PROMPT },
+    { "generation_token_count", SERVER, OUTPUT },
+    { "input_length", SERVER, PROMPT },
+    { "generated_tokens", SERVER, OUTPUT },
 };
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= RL__USAGE_FIELDS, "rl__usage_seen has a place for each field");
+_Static_assert(FIELD_COUNT <= RL__USAGE_FIELDS && FIELD_COUNT <= 64,
+               "rl__usage_seen has a place for each field");
 
 static const cJSON *field_find(const cJSON *object, const char *name)
 {
@@ -77,6 +92,14 @@ static const cJSON *field_find(const cJSON *object, const char *name)
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, point + 1) : NULL;
 }
 
+static void value_take(struct rl__usage_seen *seen, size_t i, const cJSON *item)
+{
+    if (rl__json_count(item, &seen->value[i]))
+        seen->fields |= UINT64_C(1) << i;
+    else
+        seen->ignored++;
+}
+
 void rl__usage_take(struct rl__usage_seen *seen, const cJSON *object, int prompt_only)
 {
     if (!cJSON_IsObject(object))
@@ -87,11 +110,16 @@ void rl__usage_take(struct rl__usage_seen *seen, const cJSON *object, int prompt
 
         if (item == NULL || cJSON_IsNull(item) || (prompt_only && output))
             continue;
-        if (rl__json_count(item, &seen->value[i]))
-            seen->fields |= UINT32_C(1) << i;
-        else
-            seen->ignored++;
+        value_take(seen, i, item);
     }
+}
+
+void rl__usage_count(struct rl__usage_seen *seen, const char *name, size_t length,
+                     const cJSON *item)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (!cJSON_IsNull(item) && rl__is(name, length, fields[i].name))
+            value_take(seen, i, item);
 }
 
 /* The fields of one shape by their roles. */
@@ -108,7 +136,7 @@ static struct sums sums_of(const struct rl__usage_seen *seen, enum shape shape)
         uint32_t bit = UINT32_C(1) << fields[i].role;
         int added = fields[i].role == PROMPT_EXTRA;
 
-        if (fields[i].shape != shape || (seen->fields & (UINT32_C(1) << i)) == 0)
+        if (fields[i].shape != shape || (seen->fields & (UINT64_C(1) << i)) == 0)
             continue;
         if ((sums.has & bit) == 0 || added) /* several names of one thing: the first stands */
             sums.of[fields[i].role] += seen->value[i];

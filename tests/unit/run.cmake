@@ -16,7 +16,7 @@ llmrl_test(test_run_door test_run_door.c ${LLMRL_RUN_DIR}/run_options.c ${LLMRL_
            ${LLMRL_RUN_DIR}/run_progress.c
            ${LLMRL_RUN_DIR}/run_summary.c ${LLMRL_RUN_DIR}/text.c)
 llmrl_test(test_run_explain test_run_explain.c ${LLMRL_RUN_DIR}/explain_input.c ${LLMRL_RUN_DIR}/explain_output.c
-           ${LLMRL_RUN_DIR}/rfc3339.c ${LLMRL_RUN_JSON})
+           ${LLMRL_RUN_DIR}/binary_text.c ${LLMRL_RUN_DIR}/rfc3339.c ${LLMRL_RUN_JSON})
 foreach(part explain json ids input request output resume options door)
     target_include_directories(test_run_${part} PRIVATE ${LLMRL_RUN_DIR})
 endforeach()

@@ -36,7 +36,9 @@ static void print_input(const struct explain_input *input, struct text *out)
         text_add_string(out, ";");
     }
     text_add_string(out, " ");
-    text_add(out, input->response.body, input->response.body_length);
+    for (size_t i = 0; i < input->response.body_length; i++)
+        if (input->response.body[i] != '\0') /* or the comparison would end here */
+            text_add(out, input->response.body + i, 1);
 }
 
 static void reads_an_answer_in_both_forms(void **state)
@@ -60,6 +62,13 @@ static void reads_an_answer_in_both_forms(void **state)
         { "{\"status\":429,\"headers\":{\"a\":\"1\"},\"body\":null,\"now\":null}", "429 a=1; " },
         { "{\"status\":429,\"body\":{\"error\": 1}}", "429  {\"error\": 1}" },
         { "\xef\xbb\xbf{\"status\":429}", "429  " },
+        /* bytes that JSON cannot hold as they are */
+        { "{\"status\":200,\"body_base64\":\"AP9h\\nYg==\"}", "200  \xff"
+                                                              "ab" },
+        { "{\"status\":200,\"body\":null,\"body_base64\":\"YQ\"}", "200  a" },
+        { "{\"status\":200,\"body\":\"\\u0000\\u0001\\u00c3\\u00ffa\"}", "200  \x01\xc3\xff"
+                                                                         "a" },
+        { "{\"status\":200,\"body\":\"\\u0000\\u00c3\\u20ac\"}", "200  \xc3\x83\xe2\x82\xac" },
     };
     struct text got = { 0 };
 
@@ -108,6 +117,9 @@ static void says_what_is_wrong_and_where(void **state)
         { "{\"status\":200,\"headers\":[[1,\"a\"]]}", "line 1: a header's name is no string" },
         { "{\"status\":200,\"headers\":\"a\"}", "line 1: \"headers\" is no list" },
         { "{\"status\":200,\"body\":1}", "line 1: \"body\" is no string" },
+        { "{\"status\":200,\n\"body_base64\":\"a*==\"}", "line 2: \"body_base64\" is no base64" },
+        { "{\"status\":200,\"body_base64\":\"YQ==YQ==\"}", "line 1: \"body_base64\" is no base64" },
+        { "{\"status\":200,\"body_base64\":7}", "line 1: \"body_base64\" is no base64" },
         { "{\"status\":200,\n\n\"now\":\"noon\"}", "line 3: \"now\" is no time of RFC 3339" },
         { "{\"status\":200,\"now\":5}", "line 1: \"now\" is no time of RFC 3339" },
         { "{\"status\":200,\"provider\":5}", "line 1: \"provider\" is no string" },

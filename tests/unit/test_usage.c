@@ -157,6 +157,42 @@ static const struct row {
     { "openai", "datax: {\"usage\":{\"prompt_tokens\":5}}\n\n", "- - -" },
     { "openai", "data: {\"broken\":{\"\n\ndata: {\"usage\":{\"prompt_tokens\":5}}\n\n", "5 - -" },
     { "openai", "data: }}]]\ndata: {\"usage\":{\"prompt_tokens\":5}}\n\n", "5 - -" },
+    /* servers with an API of their own: counts in the document itself, a document to a line */
+    { "generic", /* Ollama */
+      "{\"model\":\"m\",\"response\":\"\\\"eval_count\\\":1\",\"done\":true,\"context\":[1,2],"
+      "\"total_duration\":1,\"prompt_eval_count\":26,\"eval_count\":259,\"eval_duration\":9}",
+      "26 259 -" },
+    { "generic",
+      "{\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"done\":false}\n"
+      "{\"message\":{\"content\":\"{\\\"eval_count\\\":5}\"},\"done\":false}\r\n"
+      "{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\","
+      "\"prompt_eval_count\":26,\"eval_count\":282}\n",
+      "26 282 -" },
+    { "generic", "{\"done\":true,\"eval_count\":282}",
+      "- 282 -" }, /* the prompt was in its cache */
+    { "generic", "{\"embeddings\":[[0.1,-2e-3]],\"prompt_eval_count\":8}", "8 - -" },
+    { "generic", "{\"prompt_eval_count\":null,\"eval_count\":-1}", "- - -" },
+    { "generic", "{\"options\":{\"eval_count\":3}}", "- - -" },
+    { "generic", "{\"done\":true,\"prompt_eval_count\":26,\"eval_count\":28", "26 - -" },
+    { "generic", /* llama.cpp */
+      "data: {\"content\":\"a\",\"tokens_predicted\":1,\"tokens_evaluated\":5}\n\n"
+      "data: {\"content\":\"\",\"stop\":true,\"tokens_predicted\":9,\"tokens_evaluated\":5}\n\n",
+      "5 9 -" },
+    { "generic", /* TGI */
+      "data:{\"token\":{\"id\":1},\"details\":null}\n\n"
+      "data:{\"token\":{\"id\":2},\"generated_text\":\"ab\",\"details\":{\"finish_reason\":"
+      "\"length\",\"generated_tokens\":20,\"input_length\":3,\"seed\":null}}\n\n",
+      "3 20 -" },
+    { "generic", "{\"error\":{\"details\":[{\"generated_tokens\":1}]},\"details\":[1]}", "- - -" },
+    { "cohere", /* v1: lines without "data:" */
+      "{\"is_finished\":false,\"event_type\":\"stream-start\",\"generation_id\":\"g\"}\n"
+      "{\"is_finished\":false,\"event_type\":\"text-generation\",\"text\":\"a\"}\n"
+      "{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":\"COMPLETE\","
+      "\"response\":{\"text\":\"a\",\"meta\":{\"api_version\":{\"version\":\"1\"},\"billed_units\":"
+      "{"
+      "\"input_tokens\":12,\"output_tokens\":7},\"tokens\":{\"input_tokens\":78,"
+      "\"output_tokens\":7}}}}\n",
+      "12 7 -" },
 };
 
 static void reads_usage_of_every_form(void **state)
@@ -213,6 +249,10 @@ static void finds_errors_inside_a_success(void **state)
           RL__NAME_CODE },
         { "[{\"a\":1},{\"error\":{\"code\":503,\"status\":\"UNAVAILABLE\"}}]", "UNAVAILABLE",
           RL__NAME_STATUS },
+        /* Ollama: a line of the stream, where it broke off */
+        { "{\"response\":\"a\",\"done\":false}\n{\"error\":\"an error was encountered\"}\n", "",
+          RL__NAME_CODE },
+        { "[{\"id\":1},{\"error\":\"of an item\"}]", NULL, 0 },
         { "data: {\"error\":null}\n\n", NULL, 0 },
         { "{\"error\":null}", NULL, 0 },
         { "{\"error\":\"of a job, not of the answer\"}", NULL, 0 },
