@@ -48,15 +48,16 @@ typedef struct rl_context rl_context;
  */
 typedef uint64_t rl_token_counter(void *user, const char *model, const char *text, size_t length);
 
-/** What an answer changed. */
+/** What an answer changed; and what was chosen. */
 typedef enum rl_event_kind {
     RL_EVENT_LIMIT_DETECTED = 1, /* a limit that nobody had named */
     RL_EVENT_LIMIT_CHANGED,      /* the provider's number is another now */
     RL_EVENT_LIMIT_SLOWED,   /* refused although our books said yes: a share of it is given up */
     RL_EVENT_LIMIT_RESTORED, /* some of that share is back */
     RL_EVENT_GATE_CLOSED,    /* nothing leaves until `until` */
-    RL_EVENT_LIMIT_RAISED, /* one that is searched for: it held us back, and nothing was refused */
-    RL_EVENT_LIMIT_DROPPED /* one that is searched for is needed no more */
+    RL_EVENT_LIMIT_RAISED,  /* one that is searched for: it held us back, and nothing was refused */
+    RL_EVENT_LIMIT_DROPPED, /* one that is searched for is needed no more */
+    RL_EVENT_ROUTE_CHOSEN   /* of several routes, for an attempt that leaves now */
 } rl_event_kind;
 
 /** One event. The pointers are borrowed for the call. */
@@ -64,15 +65,21 @@ typedef struct rl_event {
     size_t size;        /* sizeof(rl_event), of the library */
     const char *name;   /* "rate_limit_detected", "rate_limit_changed", "rate_limit_slowed",
                          * "rate_limit_restored", "gate_closed", "rate_limit_raised",
-                         * "rate_limit_dropped" */
-    const char *scope;  /* "openai", "openai/gpt-4o-mini" */
+                         * "rate_limit_dropped", "route_chosen" */
+    const char *scope;  /* "openai", "openai/gpt-4o-mini"; of a route "openai#key/gpt-4o-mini" */
     const char *why;    /* one sentence */
     uint32_t kind;      /* an rl_event_kind */
-    uint32_t dimension; /* an rl_dimension; of a gate: RL_REQUESTS */
+    uint32_t dimension; /* an rl_dimension; of a gate or a route: RL_REQUESTS */
     uint64_t before;    /* units per period; 0: there was none */
     uint64_t limit;     /* now; of one that is slowed or restored: the pace, in units per period */
     rl_duration period;
-    rl_time until; /* of a gate; else 0 */
+    rl_time until; /* of a gate; of a route: when `instead` could have started, if it is the first
+                    * of the chain and that is known; else 0 */
+    /* Of a choice: what was taken, and in route->reason why; else NULL. */
+    const struct rl_route *route;
+    /* What would have been taken if all were well: the first of the chain, or the one whose answer
+     * failed. NULL: none goes before the one that was taken. */
+    const struct rl_route *instead;
 } rl_event;
 
 /** Everything has a default; zero means the default. */
@@ -94,8 +101,9 @@ typedef struct rl_options {
     void *classify_user;            /* borrowed until rl_close() */
     rl_token_counter *count_tokens; /* a tokenizer of your own; NULL: estimates */
     void *count_tokens_user;        /* handed to it; must live as long as the context */
-    /* Called for what answers change, on the thread that brought the answer, with no lock held; it
-     * may call the library, but for rl_close(). NULL: nobody wants to know. */
+    /* Called for what answers change, on the thread that brought the answer, and for the choice
+     * among several routes, on the thread that learns of it, before the attempt begins. No lock is
+     * held; it may call the library, but for rl_close(). NULL: nobody wants to know. */
     void (*on_event)(void *user, const rl_event *event);
     void *event_user;
 } rl_options;

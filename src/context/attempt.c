@@ -5,6 +5,7 @@
 
 #include "base/arith.h"
 #include "context/attempt_route.h"
+#include "context/events.h"
 #include "context/guard.h"
 #include "flow/retry.h"
 
@@ -48,8 +49,11 @@ static void begin(rl_context *rl, rl_attempt *attempt, const struct rl__ask *ask
 {
     struct rl__course *course = course_of(attempt);
 
-    if (course->count > 1)
+    if (course->count > 1) {
+        rl__events_tell_route(rl, attempt, now);
         course->tried |= UINT64_C(1) << course->at;
+        course->left_by = (uint16_t)(course->at + 1);
+    }
     course->begins = 0;
     if (course->is_fallback)
         rl__fetch_add(&rl->count.fallbacks, 1);

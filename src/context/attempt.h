@@ -23,11 +23,14 @@ struct __attribute__((may_alias)) rl__course { /* laid over plain words */
     uint64_t dead;        /* their answers ended it there */
     rl_time again_at;     /* when one that was tried may be again */
     rl_time round_from;   /* nobody starts before, in this round */
-    uint32_t at;          /* which was taken last */
+    uint16_t at;          /* which was taken last */
+    uint16_t left_by;     /* by which the last attempt left, plus 1; 0: by none of these */
     uint32_t is_fallback; /* that one is another than was asked for */
     uint32_t count;       /* how many there are; 0 or 1: no choice */
     uint32_t owes;        /* a further round takes from the retry budget */
     uint64_t begins;      /* a further round has begun, and nothing left in it yet */
+    const void *instead;  /* struct rl__lane: see rl_event.instead; NULL: none */
+    rl_time instead_at;   /* when it could start; RL_NEVER: never, or not known */
 };
 
 #endif

@@ -17,13 +17,30 @@ rl_status rl__take_budget(rl_context *rl, int counted, rl_time now, rl_time *ret
     return rl_retry_budget_take(&rl->retry_budget, now, retry_at);
 }
 
+/* What would have been taken if all were well: see rl_event.instead. */
+static void note_instead(struct rl__course *course, const struct rl__routes *routes,
+                         const struct rl__route_choice *choice)
+{
+    int is_next = choice->reason == RL_ROUTE_NEXT || choice->reason == RL_ROUTE_AGAIN;
+
+    course->instead = NULL;
+    course->instead_at = RL_NEVER;
+    if (is_next && course->left_by != 0 && course->left_by - 1u != choice->index) {
+        course->instead = routes->of[course->left_by - 1].ask.lane;
+    } else if (routes->of[choice->index].rank != 0) {
+        course->instead = routes->of[0].ask.lane;
+        course->instead_at = choice->first_start;
+    }
+}
+
 void rl__set_out(rl_attempt *attempt, const struct rl__routes *routes,
                  const struct rl__route_choice *choice)
 {
     struct rl__course *course = course_of(attempt);
     const struct rl__way *way = &routes->of[choice->index];
 
-    course->at = (uint32_t)choice->index;
+    note_instead(course, routes, choice);
+    course->at = (uint16_t)choice->index;
     course->count = (uint32_t)routes->count;
     course->is_fallback = way->rank != 0;
     rl__route_of(way->ask.lane, course->begins ? RL_ROUTE_AGAIN : choice->reason, &attempt->route);
@@ -34,6 +51,7 @@ void rl__set_out_as_named(rl_attempt *attempt, const struct rl__ask *ask)
     struct rl__course *course = course_of(attempt);
 
     course->count = course->is_fallback = 0;
+    course->instead = NULL;
     rl__route_of(ask->lane, RL_ROUTE_ASKED, &attempt->route);
 }
 

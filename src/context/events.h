@@ -35,5 +35,7 @@ void rl__events_after(const struct rl__lane *lane, const struct rl__before *befo
 void rl__events_tell(const rl_context *rl, const struct rl__changes *changes);
 void rl__events_tell_gate(const rl_context *rl, const char *scope, const rl_answer *answer,
                           rl_time until);
+/* Without any lock: which of several routes an attempt takes that leaves now. */
+void rl__events_tell_route(const rl_context *rl, const rl_attempt *attempt, rl_time now);
 
 #endif

@@ -134,6 +134,7 @@ static void recall(struct rl__course *course, uint64_t fingerprint)
         return;
     course->fingerprint = fingerprint;
     course->tried = course->dead = course->begins = 0;
+    course->left_by = 0;
 }
 
 rl_status rl__routes_read(rl_context *rl, const rl_request *request, struct rl__course *course,

@@ -188,9 +188,11 @@ int rl__route_choose(const struct rl__route_candidate *candidates, size_t count,
                      const struct rl__route_rules *rules, struct rl__route_choice *choice)
 {
     struct field untried = { candidates, count, rules, 0 }, all = { candidates, count, rules, 1 };
-    struct rl__route_choice own = { 0, 0, 0, 0 };
+    struct rl__route_choice own = { .first_start = RL_NEVER };
     uint64_t rank;
 
+    if (count > 0 && !candidates[0].out)
+        own.first_start = start_of(&all, 0);
     if (first_rank(&untried, &rank)) {
         choose_in(&untried, rank, &own);
         if (own.reason != RL_ROUTE_AFFINITY && any_tried(&all))

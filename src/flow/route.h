@@ -37,6 +37,7 @@ struct rl__route_choice {
     rl_time start; /* not before `now`; RL_NEVER: not known */
     uint32_t reason;
     uint32_t is_new_round;
+    rl_time first_start; /* when the first of all could; RL_NEVER: never, or not known */
 };
 
 /* 0: all are out, and *choice is as it was. */

@@ -67,7 +67,7 @@ NO_PADDING(rl_prompt_parts, OF(rl_prompt_parts, size) + OF(rl_prompt_parts, mess
                                 OF(rl_prompt_parts, tools) + OF(rl_prompt_parts, properties) +
                                 OF(rl_prompt_parts, enum_values));
 NO_PADDING(rl_event,
-           sizeof(size_t) + 3 * sizeof(char *) + 2 * sizeof(uint32_t) + 4 * sizeof(uint64_t));
+           sizeof(size_t) + 5 * sizeof(char *) + 2 * sizeof(uint32_t) + 4 * sizeof(uint64_t));
 NO_PADDING(rl_request,
            OF(rl_request, size) + OF(rl_request, provider) + OF(rl_request, model) +
                OF(rl_request, input_tokens) + OF(rl_request, max_output_tokens) +

@@ -155,7 +155,7 @@ static void the_choice_is_as_the_rule_says(void **state)
         struct rl__route_candidate candidate[MOST];
         struct rl__route_rules rules = { .now = 1000, .stay = roll(&run, 4) };
         size_t count = any_field(&run, rules.now, candidate);
-        struct rl__route_choice choice = { 99, 99, 99, 99 };
+        struct rl__route_choice choice = { 99, 99, 99, 99, 99 };
         struct said said;
 
         rules.again = rules.now + roll(&run, 5);

@@ -96,13 +96,29 @@ static void without_anybody_there_is_no_choice(void **state)
     struct rl__route_candidate candidate[2] = { { .weight = 1, .out = 1 },
                                                 { .weight = 1, .out = 1, .tried = 1 } };
     struct rl__route_rules rules = the_rules();
-    struct rl__route_choice choice = { 7, 8, 9, 1 };
+    struct rl__route_choice choice = { 7, 8, 9, 1, 5 };
 
     (void)state;
     assert_int_equal(rl__route_choose(candidate, 0, &rules, &choice), 0);
     assert_int_equal(rl__route_choose(candidate, 2, &rules, &choice), 0);
     assert_int_equal(choice.index, 7);
     assert_int_equal(choice.reason, 9);
+}
+
+static void says_when_the_first_could_start(void **state)
+{
+    struct rl__route_candidate candidate[2] = { { .weight = 1, .start = NOW + RL_MINUTE },
+                                                { .weight = 1, .rank = 1 } };
+    struct rl__route_rules rules = the_rules();
+    struct rl__route_choice choice;
+
+    (void)state;
+    assert_int_equal(rl__route_choose(candidate, 2, &rules, &choice), 1);
+    assert_int_equal(choice.index, 1);
+    assert_int_equal(choice.first_start, NOW + RL_MINUTE);
+    candidate[0].out = 1;
+    assert_int_equal(rl__route_choose(candidate, 2, &rules, &choice), 1);
+    assert_int_equal(choice.first_start, RL_NEVER);
 }
 
 /* Keys of one provider. */
@@ -185,6 +201,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_is_followed_by_earliest_start),
         cmocka_unit_test(without_anybody_there_is_no_choice),
+        cmocka_unit_test(says_when_the_first_could_start),
         cmocka_unit_test(keys_share_by_weight),
         cmocka_unit_test(a_key_that_must_wait_is_not_waited_for),
         cmocka_unit_test(a_conversation_stays_at_home_while_that_starts_soon),
