@@ -31,6 +31,15 @@ static void stream_take(const struct rl__stream *stream, const struct rl__readin
         *facts = stream->facts;
 }
 
+/* OpenRouter answers some refusals with 200, and tells the limits in the body alone. */
+static void limits_inside(const rl_response *response, struct rl__reading *reading)
+{
+    struct rl__facts known; /* from the stream already */
+
+    rl__facts_init(&known);
+    rl__body_read(response->body, response->body_length, reading, &known);
+}
+
 /* Usage, and errors inside a success. An error answer is read as a whole first, and as a stream if
  * that says nothing: it may be one, or it may be cut short. */
 static void body_read(const rl_response *response, struct rl__reading *reading,
@@ -46,6 +55,8 @@ static void body_read(const rl_response *response, struct rl__reading *reading,
     rl__stream_feed(&stream, response->body, response->body_length);
     rl__stream_end(&stream);
     stream_take(&stream, reading, facts, answer);
+    if (is_success(response->status) && stream.facts.found)
+        limits_inside(response, reading);
 }
 
 /* Limits that the headers tell, then those of the body. */

@@ -7,6 +7,8 @@
 
 /* So many members of a list are looked at. */
 #define MEMBERS_MAX 32
+/* So deep an error may lie within others. */
+#define NESTED_MAX 4
 
 void rl__facts_init(struct rl__facts *facts)
 {
@@ -63,14 +65,21 @@ static void name_set(struct rl__facts *facts, int place, const char *text)
     rl__name_copy(facts->name[place], sizeof facts->name[place], text, strlen(text));
 }
 
+/* A count, as a number or as text. */
+static int count_of(const cJSON *item, uint64_t *out)
+{
+    const char *text = text_of(item);
+
+    return rl__json_count(item, out) || (text != NULL && rl__count_read(text, strlen(text), out));
+}
+
 /* "code": "slow_down", "429" or 429. */
 static void name_or_number(struct rl__facts *facts, int place, const cJSON *item)
 {
     const char *text = text_of(item);
     uint64_t number;
 
-    if (rl__json_count(item, &number) ||
-        (text != NULL && rl__count_read(text, strlen(text), &number))) {
+    if (count_of(item, &number)) {
         if (number >= 400 && number <= 599)
             facts->number = (uint32_t)number;
         else if (text != NULL)
@@ -115,14 +124,12 @@ static int contains(const char *text, const char *part)
 static void violation_add(struct rl__facts *facts, uint32_t dimension, rl_duration window,
                           const cJSON *value)
 {
-    const char *text = text_of(value);
     rl_limit_report report = { .dimension = dimension };
     uint64_t limit;
 
     if (value == NULL)
         return; /* it does not say how much */
-    if (!rl__json_count(value, &limit) &&
-        (text == NULL || !rl__count_read(text, strlen(text), &limit))) {
+    if (!count_of(value, &limit)) {
         facts->ignored++;
         return;
     }
@@ -184,6 +191,25 @@ static void error_info_read(struct rl__facts *facts, const cJSON *info)
         wait_set(facts, member(metadata, "quotaResetDelay"));
 }
 
+/* RetryInfo: a span as text; as an object where a gateway wrote the message out by itself. */
+static void retry_info_read(struct rl__facts *facts, const cJSON *delay)
+{
+    uint64_t seconds = 0, nanoseconds = 0;
+
+    if (!cJSON_IsObject(delay)) {
+        wait_set(facts, delay);
+        return;
+    }
+    if (count_of(member(delay, "seconds"), &seconds) +
+            count_of(member(delay, "nanos"), &nanoseconds) ==
+        0)
+        return; /* neither */
+    if (seconds <= RL__DURATION_MAX / RL_SECOND && nanoseconds < RL_SECOND)
+        facts->stated_wait = seconds * RL_SECOND + nanoseconds;
+    else
+        facts->ignored++;
+}
+
 /* Google's list of typed details. */
 static void details_read(struct rl__facts *facts, const cJSON *list)
 {
@@ -193,7 +219,7 @@ static void details_read(struct rl__facts *facts, const cJSON *list)
         const char *type = text_of(member(one, "@type"));
 
         if (contains(type, "google.rpc.RetryInfo"))
-            wait_set(facts, member(one, "retryDelay"));
+            retry_info_read(facts, member(one, "retryDelay"));
         else if (contains(type, "google.rpc.QuotaFailure"))
             violations_read(facts, member(one, "violations"));
         else if (contains(type, "google.rpc.ErrorInfo"))
@@ -271,13 +297,21 @@ void rl__error_read(const cJSON *error, struct rl__reading *reading, struct rl__
     facts->found = 1;
 }
 
+/* A gateway may put the whole body of another into its own error. */
+static const cJSON *innermost(const cJSON *error)
+{
+    for (int i = 0; i < NESTED_MAX && cJSON_IsObject(member(error, "error")); i++)
+        error = member(error, "error");
+    return error;
+}
+
 static void tree_read(const cJSON *root, struct rl__reading *reading, struct rl__facts *facts)
 {
     const cJSON *error;
 
     if (cJSON_IsArray(root)) /* a streaming call wraps its error in an array of one */
         root = root->child;
-    error = member(root, "error");
+    error = innermost(member(root, "error"));
     if (!cJSON_IsObject(error)) {
         rl__error_read(root, reading, facts);
         if (cJSON_IsString(error))

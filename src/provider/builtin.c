@@ -42,12 +42,18 @@
         LIMIT("ratelimitbysize-", "", RL_TOKENS, RL_MINUTE, RL__WINDOW_UNKNOWN, RL__WHEN_SECONDS), \
         NAMED("x-ratelimitbysize-", "", RL_TOKENS)
 
+/* A LiteLLM proxy's own limits, each for a minute from the first request on. */
+#define LITELLM(whose)                                                                             \
+    PLAIN("x-ratelimit-" whose "-", "-requests", RL_REQUESTS, RL_MINUTE),                          \
+        PLAIN("x-ratelimit-" whose "-", "-tokens", RL_TOKENS, RL_MINUTE)
+
 /* Spellings met at gateways, self-hosted servers and providers without a dialect of their own.
  * A reset is a number of seconds, an epoch, a span or a date, which its form tells. */
 static const struct rl__series generic_series[] = {
     LIMIT("ratelimit-", "", RL_REQUESTS, 0, RL__WINDOW_POLICY, RL__WHEN_AUTO),
     LIMIT("x-ratelimit-", "", RL_REQUESTS, 0, RL__WINDOW_POLICY, RL__WHEN_AUTO),
     LIMIT("x-rate-limit-", "", RL_REQUESTS, 0, RL__WINDOW_POLICY, RL__WHEN_AUTO),
+    NAMED("x-ratelimit-", "", RL_REQUESTS), /* Kong's: "x-ratelimit-limit-minute" */
     NAMED("x-ratelimit-", "-requests", RL_REQUESTS),
     NAMED("x-ratelimit-", "-req", RL_REQUESTS),
     NAMED("x-ratelimit-", "-tokens", RL_TOKENS),
@@ -58,6 +64,12 @@ static const struct rl__series generic_series[] = {
     NAMED("x-rate-limit-", "-tokens", RL_TOKENS),
     NAMED("ratelimit-", "-requests", RL_REQUESTS),
     NAMED("ratelimit-", "-tokens", RL_TOKENS),
+    LITELLM("api_key"),
+    LITELLM("user"),
+    LITELLM("team"),
+    LITELLM("team_member"),
+    LITELLM("end_user"),
+    LITELLM("model_per_key"),
     DISTINCT_SERIES,
 };
 

@@ -143,6 +143,14 @@ static rl_outcome by_status(uint64_t status)
     return status >= 500 ? RL_OUTCOME_SERVER_ERROR : RL_OUTCOME_CLIENT_ERROR;
 }
 
+/* Together says with a 403 that a prompt is too long, GitHub that a rate limit is reached. */
+static rl_outcome forbidden(const struct rl__facts *facts)
+{
+    if ((facts->says & RL__SAYS_TOO_LARGE) != 0)
+        return RL_OUTCOME_TOO_LARGE;
+    return (facts->says & RL__SAYS_RATE) != 0 ? RL_OUTCOME_RATE_LIMITED : RL_OUTCOME_AUTH;
+}
+
 /* Words refine what names and status leave open. A 400 may echo the prompt: there only its opening
  * counts. */
 static rl_outcome by_words(rl_outcome outcome, uint64_t status, const struct rl__facts *facts)
@@ -153,9 +161,8 @@ static rl_outcome by_words(rl_outcome outcome, uint64_t status, const struct rl_
         return (facts->opens & RL__SAYS_OVERLOADED) != 0 ? RL_OUTCOME_OVERLOADED : outcome;
     if ((says & RL__SAYS_QUOTA) != 0)
         return RL_OUTCOME_QUOTA_EXHAUSTED;
-    /* Together says with a 403 that a prompt is too long. */
     if (outcome == RL_OUTCOME_AUTH && status == 403)
-        return (facts->says & RL__SAYS_TOO_LARGE) != 0 ? RL_OUTCOME_TOO_LARGE : outcome;
+        return forbidden(facts);
     if (outcome == RL_OUTCOME_CLIENT_ERROR)
         return (facts->says & RL__SAYS_TOO_LARGE) != 0 ? RL_OUTCOME_TOO_LARGE : outcome;
     if (outcome != RL_OUTCOME_RATE_LIMITED)

@@ -257,14 +257,20 @@ static int64_t hours_east(struct cursor *c, const char *separator)
     return sign * (hours * 3600 + minutes * 60);
 }
 
-/* "Z" or hours. */
+/* "Z" or hours; and as those write who follow no standard: " UTC", "+0200". */
 static int64_t offset(struct cursor *c)
 {
+    size_t left = (size_t)(c->end - c->at);
+
     if (next_is(c, 'Z') || next_is(c, 'z')) {
         c->at++;
         return 0;
     }
-    return hours_east(c, ":");
+    if (rl__is(c->at, left, " UTC") || rl__is(c->at, left, " GMT")) {
+        c->at = c->end;
+        return 0;
+    }
+    return hours_east(c, left == 5 ? "" : ":");
 }
 
 int rl__date_rfc3339(const char *text, size_t length, rl_wall_time *out)

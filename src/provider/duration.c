@@ -224,7 +224,8 @@ int rl__when_read(const char *text, size_t length, enum rl__when_form form, rl_w
         return 0;
     if (decimal_read(slice.at, slice.length, &decimal) == slice.length)
         return number_when(&decimal, form, out);
-    if (rl__duration_read(slice.at, slice.length, &span)) {
+    if (rl__duration_read(slice.at, slice.length, &span) ||
+        rl__duration_prefix(slice.at, slice.length, &span) == slice.length) { /* "30 seconds" */
         *out = (struct rl__when){ .span = span };
         return 1;
     }

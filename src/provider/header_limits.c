@@ -42,18 +42,35 @@ static int window_read(struct rl__slot *slot, const char *value, size_t length)
     return 1;
 }
 
-static int value_read(const struct rl__reading *reading, struct rl__slot *slot, uint32_t has,
-                      const char *value, size_t length)
+/* Lines that somebody joined: of repeated values the first stands. A comma without a blank behind
+ * it parts thousands; one behind a letter is a date's. */
+static struct rl__slice first_value(const struct rl__line *line)
 {
+    struct rl__slice value = rl__trim(line->value, line->value_length);
+    const char *comma =
+        value.length > 0 && rl__is_digit(value.at[0]) ? memchr(value.at, ',', value.length) : NULL;
+    size_t length = comma == NULL ? value.length : (size_t)(comma - value.at);
+
+    if (length + 1 < value.length && rl__is_blank(comma[1]))
+        value.length = length;
+    return value;
+}
+
+static int value_read(const struct rl__reading *reading, struct rl__slot *slot, uint32_t has,
+                      const struct rl__line *line)
+{
+    struct rl__slice value = first_value(line);
+
     switch (has) {
-    case RL_HAS_LIMIT:
-        return limit_read(slot, value, length);
+    case RL_HAS_LIMIT: /* may be a list of policies */
+        return limit_read(slot, line->value, line->value_length);
     case RL_HAS_REMAINING:
-        return rl__count_read(value, length, &slot->remaining);
+        return rl__count_read(value.at, value.length, &slot->remaining);
     case RL_HAS_RESET:
-        return rl__when_read(value, length, slot->series->reset, reading->now, &slot->reset);
+        return rl__when_read(value.at, value.length, slot->series->reset, reading->now,
+                             &slot->reset);
     default:
-        return window_read(slot, value, length);
+        return window_read(slot, value.at, value.length);
     }
 }
 
@@ -82,8 +99,7 @@ void rl__limit_take(struct rl__reading *reading, const struct rl__line *line, si
     slot = slot_of(reading, series, window);
     if (slot == NULL || !slot_wants(slot, has, skip > 0))
         return;
-    if (line->value_length > RL__VALUE_MAX ||
-        !value_read(reading, slot, has, line->value, line->value_length)) {
+    if (line->value_length > RL__VALUE_MAX || !value_read(reading, slot, has, line)) {
         reading->ignored++;
         return;
     }

@@ -33,6 +33,8 @@ static const struct {
     { "monthly included credits", RL__SAYS_QUOTA },
     { "monthly spending limit", RL__SAYS_QUOTA },
     { "spending limit reached", RL__SAYS_QUOTA },
+    { "spending cap", RL__SAYS_QUOTA },
+    { "spend cap", RL__SAYS_QUOTA },
     { "spend limit reached", RL__SAYS_QUOTA },
     { "maximum billing reached", RL__SAYS_QUOTA },
     { "billing hard limit", RL__SAYS_QUOTA },
@@ -41,6 +43,7 @@ static const struct {
     { "doesn't have any credits", RL__SAYS_QUOTA },
     { "does not have any credits", RL__SAYS_QUOTA },
     { "api calls / month", RL__SAYS_DAY },
+    { "too many tokens per day", RL__SAYS_DAY }, /* Bedrock, which never says until when */
     { "you have reached your api usage limits", RL__SAYS_QUOTA },
     { "you have reached your specified api usage limits", RL__SAYS_QUOTA },
     { "you have reached your specified workspace api usage limits", RL__SAYS_QUOTA },
@@ -102,9 +105,11 @@ static void wait_read(const char *text, size_t length, struct rl__facts *facts)
         size_t at = find(text, length, 0, before[i]);
 
         for (int round = 0; at < length && round < 16; round++) {
+            size_t number = at + skip;
             rl_duration wait;
 
-            if (rl__duration_prefix(text + at + skip, length - at - skip, &wait) > 0 &&
+            number += number < length && text[number] == '~'; /* about so long */
+            if (rl__duration_prefix(text + number, length - number, &wait) > 0 &&
                 (facts->message_wait == RL_NEVER || wait > facts->message_wait))
                 facts->message_wait = wait;
             at = find(text, length, at + skip, before[i]);

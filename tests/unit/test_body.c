@@ -123,6 +123,10 @@ static void finds_the_wait_in_words(void **state)
     }
 }
 
+#define RETRY_INFO(delay)                                                                          \
+    "{\"error\":{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","            \
+    "\"retryDelay\":" delay "}]}}"
+
 static void finds_the_wait_in_fields(void **state)
 {
     static const struct {
@@ -143,6 +147,13 @@ static void finds_the_wait_in_fields(void **state)
           "\"retryDelay\":\"48s\"},{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\","
           "\"metadata\":{\"quotaResetDelay\":\"3s\"}}]}}",
           48 * RL_SECOND, 0 },
+        { RETRY_INFO("{\"seconds\":12,\"nanos\":500000000}"), 12500 * RL_MILLISECOND, 0 },
+        { RETRY_INFO("{\"seconds\":\"12\"}"), 12 * RL_SECOND, 0 },
+        { RETRY_INFO("{\"nanos\":5}"), 5, 0 },
+        { RETRY_INFO("{}"), RL_NEVER, 0 },
+        { RETRY_INFO("{\"seconds\":-1}"), RL_NEVER, 0 },
+        { RETRY_INFO("{\"seconds\":9007199254740992}"), RL_NEVER, 1 },
+        { RETRY_INFO("{\"seconds\":1,\"nanos\":1000000000}"), RL_NEVER, 1 },
         { "{\"error\":{\"retry_after\":2.5}}", 2500 * RL_MILLISECOND, 0 },
         { "{\"retry_after\":3,\"error\":{}}", 3 * RL_SECOND, 0 },
         { "{\"retry_after\":3}", 3 * RL_SECOND, 0 },

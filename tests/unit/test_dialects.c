@@ -349,6 +349,23 @@ static void reads_the_headers_of_each(void **state)
           NULL, "ok | requests 60s 50/100 5000ms" },
         { "generic", 200, "RateLimit-Limit: 100\nRateLimit-Remaining: 50\nRateLimit-Reset: 5", NULL,
           "ok | requests - 50/100 5000ms" },
+        { "generic", 429, "Retry-After: 30 seconds", NULL, "limited 30000ms retry | " },
+        { "generic", 200,
+          "X-RateLimit-Limit: 60\nX-RateLimit-Reset: 2026-09-21 14:13:30 UTC\n"
+          "X-RateLimit-Limit-Requests: 5\nX-RateLimit-Reset-Requests: 2026-09-21T16:13:21+0200",
+          NULL, "ok | requests - -/60 10000ms; requests - -/5 1000ms" },
+        /* Kong: a window and no word for what it counts */
+        { "generic", 200,
+          "X-RateLimit-Limit-Minute: 60\nX-RateLimit-Remaining-Minute: 59\n"
+          "X-RateLimit-Remaining-Hour: 9",
+          NULL, "ok | requests 60s 59/60; requests 3600s 9/-" },
+        /* LiteLLM's own limits, whoever is behind it */
+        { "openai", 200,
+          "x-ratelimit-api_key-limit-requests: 100\nx-ratelimit-api_key-remaining-requests: 99\n"
+          "x-ratelimit-model_per_key-limit-tokens: 500\n"
+          "x-ratelimit-model_per_key-remaining-tokens: -5\n"
+          "x-ratelimit-api_key-limit-max_parallel_requests: 5",
+          NULL, "ok | requests 60s 99/100; tokens 60s -/500" },
     };
 
     (void)state;
@@ -646,6 +663,29 @@ static void reads_the_errors_of_each(void **state)
           "UserConcurrentRequests. Please wait 0 seconds before retrying.\"}}",
           "limited retry |  | at once 5" },
         { "github-models", 413, "", "{\"error\":{\"code\":\"tokens_limit_reached\"}}", "large | " },
+        { "generic", 403, "Retry-After: 60",
+          "{\"message\":\"You have exceeded a secondary rate limit.\"}",
+          "limited 60000ms retry | " },
+        { "generic", 403, "", "{\"message\":\"You have no right to this.\"}", "auth | " },
+        { "generic", 429, "", "{\"detail\":\"Your rate limit resets in ~30s.\"}",
+          "limited 30000ms retry | " },
+        /* a gateway's error around the provider's */
+        { "anthropic", 429, "",
+          "{\"error\":{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"try again in 3s\"}}}",
+          "limited 3000ms retry | " },
+        { "gemini", 429, "",
+          "{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\","
+          "\"message\":\"Your project has exceeded its monthly spending cap.\"}}",
+          "quota | " },
+        { "bedrock", 429, "x-amzn-errortype: ThrottlingException",
+          "{\"message\":\"Too many tokens per day, please wait before trying again.\"}",
+          "quota |  | by tokens 86400s" },
+        /* OpenRouter's refusals inside a 200 have their limits with them */
+        { "openrouter", 200, "",
+          "{\"error\":{\"code\":429,\"message\":\"Rate limit exceeded: free-models-per-min. \","
+          "\"metadata\":{\"headers\":{\"X-RateLimit-Limit\":\"20\",\"X-RateLimit-Remaining\":\"0\","
+          "\"X-RateLimit-Reset\":\"1790000040000\"}}}}",
+          "limited retry | requests 60s 0/20 40000ms | by requests 60s" },
 
         { "huggingface", 402, "",
           "{\"error\":\"You have exceeded your monthly included credits for Inference "
@@ -783,6 +823,13 @@ static void recognises_who_speaks(void **state)
         { "x-ratelimit-tokens-query-cost: 7", NULL, "mistral" },
         { "x-trial-endpoint-call-limit: 1", NULL, "cohere" },
         { "", "{\"usage\": {\"billed_units\": {}}}", "cohere" },
+        { "num_tokens: 7", NULL, "cohere" },
+        { "X-Debug-Trace-Id: x", NULL, "cohere" },
+        { "Server: scaffolding on HTTPServer2",
+          "{\"error\":{\"message\":\"Exceeded the Provisioned Throughput.\","
+          "\"status\":\"RESOURCE_EXHAUSTED\"}}",
+          "vertex-ai" },
+        { "Content-Type: application/vnd.amazon.eventstream", NULL, "bedrock" },
         { "x-tokenlimit-limit: 1", NULL, "together" },
         { "x-ratelimit-over-limit: no", NULL, "fireworks" },
         { "x-generation-id: gen-1", NULL, "openrouter" },

@@ -145,6 +145,10 @@ static void tells_spans_from_moments(void **state)
     } row[] = {
         { "55", RL__WHEN_AUTO, 55 * RL_SECOND },
         { "0.25", RL__WHEN_AUTO, RL_SECOND / 4 },
+        { "30 seconds", RL__WHEN_AUTO, 30 * RL_SECOND },
+        { " 2 minutes ", RL__WHEN_MILLISECONDS, 2 * RL_MINUTE },
+        { "30 seconds or so", RL__WHEN_AUTO, BAD },
+        { "30 ", RL__WHEN_MILLISECONDS, 30 * RL_MILLISECOND },
         { "1790000030", RL__WHEN_AUTO, 30 * RL_SECOND },
         { "1790000030.5", RL__WHEN_AUTO, 30500 * RL_MILLISECOND },
         { "1790000030500", RL__WHEN_AUTO, 30500 * RL_MILLISECOND },

@@ -191,6 +191,17 @@ static void the_first_valid_of_repeated_limits_stands(void **state)
                   "x-ratelimit-reset-tokens: req_1",
                   got, sizeof got);
     assert_string_equal(got, "tokens - -/9 3000ms");
+    /* lines that somebody joined: the same; but thousands are none */
+    print_reports("generic",
+                  "x-ratelimit-remaining-tokens: 7, 9\nx-ratelimit-reset-tokens: 3s, req_1\n"
+                  "x-ratelimit-remaining-requests: 7,900",
+                  got, sizeof got);
+    assert_string_equal(got, "tokens - 7/- 3000ms");
+    print_reports("generic",
+                  "x-ratelimit-limit: 9\nx-ratelimit-reset: Mon, 21 Sep 2026 14:13:30 GMT\n"
+                  "x-ratelimit-remaining: 7,",
+                  got, sizeof got);
+    assert_string_equal(got, "requests - -/9 10000ms");
 }
 
 static void reads_dates_against_the_answers_own(void **state)
