@@ -32,15 +32,19 @@ static const struct field {
     { "prompt_tokens_details.cached_tokens", CHAT, CACHED },
     { "prompt_cache_hit_tokens", CHAT, CACHED },
     { "cached_tokens", CHAT, CACHED },
+    { "prompt_token_details.cached_tokens", CHAT, CACHED }, /* Mistral spells it so, too */
+    { "num_cached_tokens", CHAT, CACHED },
     { "completion_tokens_details.reasoning_tokens", CHAT, REASONING },
     { "reasoning_tokens", CHAT, REASONING },
     { "prompt_tokens_details.audio_tokens", CHAT, PROMPT_AUDIO },
+    { "prompt_token_details.audio_tokens", CHAT, PROMPT_AUDIO },
     /* Anthropic's caches lie outside input_tokens; OpenAI's Responses have the same names without
        them. */
     { "input_tokens", MESSAGES, PROMPT },
     { "cache_creation_input_tokens", MESSAGES, PROMPT_EXTRA },
     { "cache_read_input_tokens", MESSAGES, PROMPT_CACHED },
     { "input_tokens_details.cached_tokens", MESSAGES, CACHED },
+    { "input_token_details.cached_tokens", MESSAGES, CACHED },
     { "input_tokens_details.cache_read_input_tokens", MESSAGES, CACHED },
     { "output_tokens", MESSAGES, OUTPUT },
     { "promptTokenCount", GOOGLE, PROMPT },

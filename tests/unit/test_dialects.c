@@ -718,6 +718,13 @@ static void counts_the_tokens_of_each(void **state)
           "{\"usage\":{\"prompt_tokens\":400,\"completion_tokens\":5,\"total_tokens\":405,"
           "\"prompt_tokens_details\":{\"audio_tokens\":375}}}",
           "ok |  | 400 5 -" },
+        { "mistral", 200, "",
+          "{\"usage\":{\"prompt_tokens\":394,\"completion_tokens\":10,"
+          "\"prompt_token_details\":{\"cached_tokens\":128}}}",
+          "ok |  | 394 10 128" },
+        { "mistral", 200, "",
+          "{\"usage\":{\"prompt_tokens\":394,\"completion_tokens\":10,\"num_cached_tokens\":7}}",
+          "ok |  | 394 10 7" },
         { "xai", 200, "",
           "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":50,\"total_tokens\":400,"
           "\"completion_tokens_details\":{\"reasoning_tokens\":340}}}",
