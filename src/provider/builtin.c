@@ -53,7 +53,6 @@ static const struct rl__series generic_series[] = {
     LIMIT("ratelimit-", "", RL_REQUESTS, 0, RL__WINDOW_POLICY, RL__WHEN_AUTO),
     LIMIT("x-ratelimit-", "", RL_REQUESTS, 0, RL__WINDOW_POLICY, RL__WHEN_AUTO),
     LIMIT("x-rate-limit-", "", RL_REQUESTS, 0, RL__WINDOW_POLICY, RL__WHEN_AUTO),
-    NAMED("x-ratelimit-", "", RL_REQUESTS), /* Kong's: "x-ratelimit-limit-minute" */
     NAMED("x-ratelimit-", "-requests", RL_REQUESTS),
     NAMED("x-ratelimit-", "-req", RL_REQUESTS),
     NAMED("x-ratelimit-", "-tokens", RL_TOKENS),
@@ -64,6 +63,7 @@ static const struct rl__series generic_series[] = {
     NAMED("x-rate-limit-", "-tokens", RL_TOKENS),
     NAMED("ratelimit-", "-requests", RL_REQUESTS),
     NAMED("ratelimit-", "-tokens", RL_TOKENS),
+    NAMED("x-ratelimit-", "", RL_REQUESTS), /* Kong's: "x-ratelimit-limit-minute" */
     LITELLM("api_key"),
     LITELLM("user"),
     LITELLM("team"),

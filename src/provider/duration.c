@@ -224,16 +224,19 @@ int rl__when_read(const char *text, size_t length, enum rl__when_form form, rl_w
         return 0;
     if (decimal_read(slice.at, slice.length, &decimal) == slice.length)
         return number_when(&decimal, form, out);
-    if (rl__duration_read(slice.at, slice.length, &span) ||
-        rl__duration_prefix(slice.at, slice.length, &span) == slice.length) { /* "30 seconds" */
+    if (rl__duration_read(slice.at, slice.length, &span)) {
         *out = (struct rl__when){ .span = span };
         return 1;
     }
-    if (!rl__date_rfc3339(slice.at, slice.length, &wall) &&
-        !rl__date_http(slice.at, slice.length, now, &wall) &&
-        !rl__date_script(slice.at, slice.length, &wall))
+    if (rl__date_rfc3339(slice.at, slice.length, &wall) ||
+        rl__date_http(slice.at, slice.length, now, &wall) ||
+        rl__date_script(slice.at, slice.length, &wall)) {
+        *out = (struct rl__when){ .absolute = 1, .wall = wall };
+        return 1;
+    }
+    if (rl__duration_prefix(slice.at, slice.length, &span) != slice.length)
         return 0;
-    *out = (struct rl__when){ .absolute = 1, .wall = wall };
+    *out = (struct rl__when){ .span = span }; /* "30 seconds" */
     return 1;
 }
 

@@ -69,7 +69,9 @@ static uint32_t series_match(const struct rl__series *series, const char *name, 
     uint32_t has;
 
     *window = 0;
+    /* They end with a dash: where the name has none, a call is saved. */
     if (length <= series->before.length + series->after.length ||
+        name[series->before.length - 1] != series->before.at[series->before.length - 1] ||
         memcmp(name, series->before.at, series->before.length) != 0)
         return 0;
     name += series->before.length;

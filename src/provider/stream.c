@@ -30,17 +30,32 @@ void rl__stream_init(struct rl__stream *stream, const rl_dialect *dialect, rl_wa
     rl__facts_init(&stream->facts);
 }
 
+/* Most of an answer is text: of a member of JSON, or of one in the data of a line. */
+static size_t idle(const struct rl__stream *stream, const char *bytes, size_t length)
+{
+    if (stream->mode == RL__MODE_JSON || (stream->mode == RL__MODE_SSE && stream->in_value))
+        return rl__sieve_idle(&stream->sieve, bytes, length);
+    return 0;
+}
+
+static void take(struct rl__stream *stream, char c)
+{
+    if (stream->mode == RL__MODE_UNKNOWN)
+        mode_find(stream, c);
+    if (stream->mode == RL__MODE_JSON)
+        rl__sieve_char(stream, c);
+    else if (stream->mode == RL__MODE_SSE)
+        rl__lines_char(stream, c);
+    else if (stream->mode == RL__MODE_BINARY)
+        rl__binary_char(stream, c);
+}
+
 void rl__stream_feed(struct rl__stream *stream, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (stream->mode == RL__MODE_UNKNOWN)
-            mode_find(stream, bytes[i]);
-        if (stream->mode == RL__MODE_JSON)
-            rl__sieve_char(stream, bytes[i]);
-        else if (stream->mode == RL__MODE_SSE)
-            rl__lines_char(stream, bytes[i]);
-        else if (stream->mode == RL__MODE_BINARY)
-            rl__binary_char(stream, bytes[i]);
+        i += idle(stream, bytes + i, length - i);
+        if (i < length)
+            take(stream, bytes[i]);
     }
 }
 

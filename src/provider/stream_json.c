@@ -110,6 +110,18 @@ static void close_bracket(struct rl__stream *stream, char c)
         rl__document_end(stream);
 }
 
+size_t rl__sieve_idle(const struct rl__sieve *sieve, const char *bytes, size_t length)
+{
+    size_t at = 0;
+
+    if (!sieve->in_string || sieve->escaped || sieve->is_key || sieve->capture != RL__CAPTURE_NONE)
+        return 0;
+    while (at < length && bytes[at] != '"' && bytes[at] != '\\' && bytes[at] != '\n' &&
+           bytes[at] != '\r')
+        at++;
+    return at;
+}
+
 void rl__sieve_char(struct rl__stream *stream, char c)
 {
     struct rl__sieve *sieve = &stream->sieve;

@@ -34,6 +34,8 @@ void rl__document_end(struct rl__stream *stream);
 /* ---- stream_json.c ---- */
 
 void rl__sieve_char(struct rl__stream *stream, char c);
+/* How many of these bytes are text that nobody keeps, within a line: they change nothing. */
+size_t rl__sieve_idle(const struct rl__sieve *sieve, const char *bytes, size_t length);
 /* Whatever was open is over. */
 void rl__sieve_reset(struct rl__stream *stream);
 
