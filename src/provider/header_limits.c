@@ -47,12 +47,14 @@ static int window_read(struct rl__slot *slot, const char *value, size_t length)
 static struct rl__slice first_value(const struct rl__line *line)
 {
     struct rl__slice value = rl__trim(line->value, line->value_length);
-    const char *comma =
-        value.length > 0 && rl__is_digit(value.at[0]) ? memchr(value.at, ',', value.length) : NULL;
-    size_t length = comma == NULL ? value.length : (size_t)(comma - value.at);
 
-    if (length + 1 < value.length && rl__is_blank(comma[1]))
-        value.length = length;
+    if (value.length == 0 || !rl__is_digit(value.at[0]))
+        return value;
+    for (size_t i = 1; i + 1 < value.length; i++)
+        if (value.at[i] == ',') {
+            value.length = rl__is_blank(value.at[i + 1]) ? i : value.length;
+            break;
+        }
     return value;
 }
 
