@@ -173,12 +173,55 @@ static void knows_every_type_of_header(void **state)
     length += frame_header(headers + length, ":message-type", "exception");
     length += frame_header(headers + length, ":exception-type", "throttlingException");
     out.length = 0;
+    length += frame_header(headers + length, "another-name-as-long", "x");
     frame_raw(&out, headers, length, "", 0);
     expect(&out, "- - - throttlingException 1");
     headers[2] = 10; /* no type */
     out.length = 0;
     frame_raw(&out, headers, length, "", 0);
     expect(&out, "- - - - 0");
+}
+
+/* Nothing is left of the frame before, and a payload may be as short as can be. */
+static void each_frame_stands_alone(void **state)
+{
+    static struct frame_out out;
+    struct rl__stream *stream;
+
+    (void)state;
+    out.length = 0;
+    frame_chunk(&out, "{}");
+    frame_raw(&out, "", 0, "{\"usage\":{\"inputTokens\":5}}", 27);
+    frame_raw(&out, "", 0, "x", 1);
+    frame_raw(&out, "", 0, "{\"usage\":{\"inputTokens\":6}}", 27);
+    expect(&out, "6 - - - 0");
+    stream = malloc(sizeof *stream);
+    assert_non_null(stream);
+    rl__stream_init(stream, NULL, 0);
+    rl__stream_feed(stream, out.bytes, out.length);
+    assert_int_equal(stream->ignored, 0);
+    free(stream);
+}
+
+static void cuts_what_is_longer_than_any_name(void **state)
+{
+    static struct frame_out out;
+    struct rl__frames frames = { 0 };
+    char name[101], headers[256];
+    size_t length;
+
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    length = frame_header(headers, ":error-message", name);
+    length += frame_header(headers + length, ":event-type", name);
+    out.length = 0;
+    frame_raw(&out, headers, length, "", 0);
+    for (size_t i = 0; i < out.length; i++)
+        assert_int_not_equal(rl__frames_byte(&frames, (unsigned char)out.bytes[i]),
+                             RL__FRAME_BROKEN);
+    assert_int_equal(strlen(frames.type), sizeof frames.type - 1);
+    assert_int_equal(strlen(frames.message), sizeof frames.message - 1);
 }
 
 /* The empty message that Amazon's own libraries test with. */
@@ -286,6 +329,30 @@ static void a_changed_byte_is_found_out(void **state)
     }
 }
 
+/* An exception that is not as it was sent is none; one that came before stays. */
+static void a_broken_frame_changes_nothing(void **state)
+{
+    static struct frame_out out;
+    struct rl__stream *stream;
+
+    (void)state;
+    out.length = 0;
+    frame_add(&out, "exception", "throttlingException", "{\"message\":\"Too many tokens\"}");
+    out.bytes[out.length - 1] ^= 1;
+    stream = read_stream(out.bytes, out.length, out.length);
+    assert_int_equal(stream->ignored, 1);
+    assert_int_equal(stream->facts.found, 0);
+    free(stream);
+    out.bytes[out.length - 1] ^= 1;
+    frame_chunk(&out, "{\"usage\":{\"output_tokens\":39}}");
+    out.bytes[out.length - 1] ^= 1;
+    stream = read_stream(out.bytes, out.length, out.length);
+    assert_int_equal(stream->ignored, 1);
+    assert_int_equal(stream->facts.found, 1);
+    assert_int_equal(stream->usage.fields, 0);
+    free(stream);
+}
+
 /* Lengths that cannot be, with a checksum that is right. */
 static void lengths_that_lie_are_refused(void **state)
 {
@@ -325,8 +392,8 @@ static void a_header_longer_than_its_frame_says_is_refused(void **state)
         const char *bytes;
         size_t length;
     } row[] = {
-        { "\5ab", 3 },       { "\1a", 2 },      { "\1a\7\0", 4 },
-        { "\1a\7\0\5x", 6 }, { "\1a\5xxx", 6 }, { "\0\7\0\1x", 5 },
+        { "\5ab", 3 },     { "\1a", 2 },       { "\1a\7\0", 4 }, { "\1a\7\0\5x", 6 },
+        { "\1a\5xxx", 6 }, { "\0\7\0\1x", 5 }, { "\0a\0", 3 },
     };
     static struct frame_out out;
 
@@ -376,6 +443,44 @@ static void unwraps_what_is_inside_a_chunk(void **state)
     }
 }
 
+static void decodes_base64_to_the_last_byte(void **state)
+{
+    static const struct {
+        const char *payload, *want;
+    } row[] = {
+        { "{\"bytes\":\"Zg==\"}", "f" },
+        { "{\"bytes\":\"Zm8=\"}", "fo" },
+        { "{\"bytes\":\"Zm9v\"}", "foo" },
+        { "{\"bytes\":\"Zm9vYmFy\"}", "foobar" },
+        { "{\"bytes\":\"Zm9v=YmFy\"}", "foo" }, /* it ended */
+        { "{\"bytes\":\"Zm9v YmFy\"}", "foo" },
+        { "{\"bytes\":\"+/+/\"}", "\xfb\xff\xbf" },
+        { "{\"bytes\":\"Zm9v\",\"bytes\":\"YmFy\"}", "foo" },
+        { "{\"p\":[{\"bytes\":\"YmFy\"}],\"bytes\":\"Zm9v\"}", "foo" },
+        { "}}{\"bytes\":\"Zm9v\"}", "foo" },
+        { "{\"p\":[\"bytes\",\"YmFy\"]}", "" },
+        { "{\"bytesx\":\"YmFy\"}", "" },
+        { "{\"xbytes\":\"YmFy\"}", "" },
+        { "{\"bytebytes\":\"YmFy\"}", "" },
+        { "{\"byte\":\"YmFy\"}", "" },
+        { "{\"bxtes\":\"YmFy\"}", "" },
+        { "{\"bytes\":{\"a\":\"YmFy\"}}", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(row); i++) {
+        struct rl__chunk chunk = { 0 };
+        char got[32] = "";
+        size_t used = 0;
+
+        for (const char *at = row[i].payload; *at != '\0'; at++)
+            used += rl__chunk_char(&chunk, *at, &got[used]) != 0;
+        got[used] = '\0';
+        if (strcmp(got, row[i].want) != 0)
+            fail_msg("row %zu: \"%s\"", i, got);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -391,6 +496,10 @@ int main(void)
         cmocka_unit_test(lengths_that_lie_are_refused),
         cmocka_unit_test(a_header_longer_than_its_frame_says_is_refused),
         cmocka_unit_test(unwraps_what_is_inside_a_chunk),
+        cmocka_unit_test(decodes_base64_to_the_last_byte),
+        cmocka_unit_test(each_frame_stands_alone),
+        cmocka_unit_test(cuts_what_is_longer_than_any_name),
+        cmocka_unit_test(a_broken_frame_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
