@@ -36,7 +36,8 @@ struct rl__event {
     char type[24];
     char code[48];
     char message[512];
-    uint64_t status; /* "status_code" */
+    uint64_t status; /* "status_code", or "code" if that is a number */
+    int is_error;    /* "object" is "error", beside its names */
     int told;        /* an error was found in it already */
 };
 

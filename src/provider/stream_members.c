@@ -12,6 +12,7 @@ static const struct {
     { NULL, "usageMetadata", RL__CAPTURE_USAGE },
     { NULL, "error", RL__CAPTURE_ERROR },
     { NULL, "type", RL__CAPTURE_TYPE },
+    { NULL, "object", RL__CAPTURE_OBJECT },
     { NULL, "error_type", RL__CAPTURE_CODE },
     { NULL, "code", RL__CAPTURE_CODE },
     { NULL, "message", RL__CAPTURE_MESSAGE },
@@ -81,6 +82,24 @@ static void text_take(char *out, size_t size, const struct rl__sieve *sieve)
         rl__name_copy(out, size, sieve->text + 1, sieve->capture_length - 2);
 }
 
+/* "code": "slow_down", "429" or 429. */
+static void code_take(struct rl__stream *stream)
+{
+    const struct rl__sieve *sieve = &stream->sieve;
+    struct rl__slice code = { sieve->text, sieve->capture_length };
+    uint64_t number;
+
+    if (code.length >= 2 && code.at[0] == '"') {
+        code.at++;
+        code.length -= 2;
+        text_take(stream->event.code, sizeof stream->event.code, sieve);
+    }
+    if (!rl__count_read(code.at, code.length, &number))
+        return;
+    stream->event.status = number;
+    stream->event.code[0] = '\0';
+}
+
 static void object_take(struct rl__stream *stream, enum rl__capture capture)
 {
     struct rl__sieve *sieve = &stream->sieve;
@@ -121,8 +140,11 @@ void rl__capture_end(struct rl__stream *stream)
     case RL__CAPTURE_TYPE:
         text_take(stream->event.type, sizeof stream->event.type, sieve);
         break;
+    case RL__CAPTURE_OBJECT:
+        stream->event.is_error = rl__is(sieve->text, sieve->capture_length, "\"error\"");
+        break;
     case RL__CAPTURE_CODE:
-        text_take(stream->event.code, sizeof stream->event.code, sieve);
+        code_take(stream);
         break;
     case RL__CAPTURE_MESSAGE:
         text_take(stream->event.message, sizeof stream->event.message, sieve);
@@ -149,17 +171,29 @@ static void frame_error(struct rl__stream *stream)
     rl__message_read(message, strlen(message), stream->now, &stream->facts);
 }
 
-/* OpenAI's Responses end with {"type":"error","code":...,"message":...}: no member "error". */
+/* Without a member "error": OpenAI's Responses end with {"type":"error","code":...,"message":...},
+ * Mistral and vLLM with {"object":"error","type":...,"code":...,"message":...}. */
+static void flat_error(struct rl__stream *stream)
+{
+    struct rl__event *event = &stream->event;
+
+    if (event->told || stream->facts.found ||
+        !(event->is_error || strcmp(event->type, "error") == 0))
+        return;
+    event->told = 1;
+    stream->facts.found = 1;
+    memcpy(stream->facts.name[RL__NAME_CODE], event->code, sizeof event->code);
+    if (event->is_error)
+        rl__error_name(&stream->facts, event->type, strlen(event->type));
+    rl__message_read(event->message, strlen(event->message), stream->now, &stream->facts);
+}
+
 void rl__document_end(struct rl__stream *stream)
 {
     struct rl__event *event = &stream->event;
 
     frame_error(stream);
-    if (!event->told && !stream->facts.found && strcmp(event->type, "error") == 0) {
-        stream->facts.found = 1;
-        memcpy(stream->facts.name[RL__NAME_CODE], event->code, sizeof event->code);
-        rl__message_read(event->message, strlen(event->message), stream->now, &stream->facts);
-    }
+    flat_error(stream);
     if (event->told && stream->facts.number == 0 && event->status >= 400 && event->status <= 599)
         stream->facts.number = (uint32_t)event->status;
     stream->documents += stream->documents < UINT32_MAX;

@@ -19,8 +19,9 @@ enum rl__capture {
     RL__CAPTURE_ERROR,
     RL__CAPTURE_STATUS, /* Cerebras: beside the error of a stream, its HTTP status */
     RL__CAPTURE_COUNT,  /* a token count in the document itself */
-    RL__CAPTURE_TYPE,
-    RL__CAPTURE_CODE,
+    RL__CAPTURE_CODE,   /* a name, or once more the status */
+    RL__CAPTURE_TYPE,   /* from here on only texts */
+    RL__CAPTURE_OBJECT,
     RL__CAPTURE_MESSAGE
 };
 

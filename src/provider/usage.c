@@ -11,6 +11,7 @@ enum shape { CHAT, MESSAGES, GOOGLE, BILLED, CONVERSE, INTERACTION, INVOCATION, 
 enum role {
     PROMPT,        /* the prompt, or what of it the extras leave */
     PROMPT_EXTRA,  /* belongs to the prompt, too */
+    PROMPT_STORED, /* so does this, under several names */
     PROMPT_CACHED, /* so does this, and it was read from a cache */
     CACHED,        /* the part of PROMPT that was read from a cache */
     PROMPT_AUDIO,  /* part of PROMPT, unless the total says otherwise */
@@ -55,8 +56,10 @@ static const struct field {
     { "billed_units.input_tokens", BILLED, PROMPT },
     { "billed_units.output_tokens", BILLED, OUTPUT },
     { "inputTokens", CONVERSE, PROMPT },
-    { "cacheWriteInputTokens", CONVERSE, PROMPT_EXTRA },
+    { "cacheWriteInputTokens", CONVERSE, PROMPT_STORED },
+    { "cacheWriteInputTokenCount", CONVERSE, PROMPT_STORED },
     { "cacheReadInputTokens", CONVERSE, PROMPT_CACHED },
+    { "cacheReadInputTokenCount", CONVERSE, PROMPT_CACHED },
     { "outputTokens", CONVERSE, OUTPUT },
     { "total_input_tokens", INTERACTION, PROMPT },
     { "total_cached_tokens", INTERACTION, CACHED },
@@ -64,7 +67,7 @@ static const struct field {
     { "total_thought_tokens", INTERACTION, OUTPUT_EXTRA },
     /* Bedrock adds these to the last event of any model's stream. */
     { "inputTokenCount", INVOCATION, PROMPT },
-    { "cacheWriteInputTokenCount", INVOCATION, PROMPT_EXTRA },
+    { "cacheWriteInputTokenCount", INVOCATION, PROMPT_STORED },
     { "cacheReadInputTokenCount", INVOCATION, PROMPT_CACHED },
     { "outputTokenCount", INVOCATION, OUTPUT },
     /* Ollama, llama.cpp, Llama on Bedrock, TGI. */
@@ -172,7 +175,8 @@ static uint64_t output_of(const struct sums *sums, const rl_dialect *dialect)
 /* Mistral counts spoken input beside the prompt, OpenAI within it: again the total tells. */
 static uint64_t input_of(const struct sums *sums)
 {
-    uint64_t input = sums->of[PROMPT] + sums->of[PROMPT_EXTRA] + sums->of[PROMPT_CACHED];
+    uint64_t input = sums->of[PROMPT] + sums->of[PROMPT_EXTRA] + sums->of[PROMPT_STORED] +
+                     sums->of[PROMPT_CACHED];
     uint64_t audio = sums->of[PROMPT_AUDIO];
 
     if (has(sums, TOTAL) && sums->of[TOTAL] == input + sums->of[OUTPUT] + audio)

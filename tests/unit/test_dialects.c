@@ -460,6 +460,17 @@ static void reads_the_errors_of_each(void **state)
         { "groq", 400, "", "{\"error\":{\"code\":\"blocked_api_access\"}}", "quota | " },
 
         /* rounded down in the field, whole in the words */
+        /* in a stream, without a member "error"; vLLM's code is a status */
+        { "mistral", 200, "",
+          "data: {\"object\":\"error\",\"message\":\"Rate limit "
+          "exceeded\",\"type\":\"rate_limited\","
+          "\"code\":\"1300\",\"raw_status_code\":429}\n\n",
+          "limited retry | " },
+        { "generic", 200, "",
+          "data: "
+          "{\"object\":\"error\",\"message\":\"x\",\"type\":\"BadRequestError\",\"param\":null,"
+          "\"code\":400}\n\n",
+          "client | " },
         { "gemini", 429, "",
           "{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"Please retry "
           "in "

@@ -86,6 +86,14 @@ static const struct row {
       "{\"usage\":{\"inputTokens\":10,\"cacheWriteInputTokens\":90,\"cacheReadInputTokens\":5,"
       "\"outputTokens\":4}}",
       "105 4 5" },
+    { "generic", /* one thing under two names, and under the other alone */
+      "{\"usage\":{\"inputTokens\":10,\"cacheWriteInputTokens\":90,\"cacheReadInputTokens\":5,"
+      "\"cacheWriteInputTokenCount\":90,\"cacheReadInputTokenCount\":5,\"outputTokens\":4}}",
+      "105 4 5" },
+    { "generic",
+      "{\"usage\":{\"inputTokens\":3,\"outputTokens\":4,\"cacheReadInputTokenCount\":7,"
+      "\"cacheWriteInputTokenCount\":1}}",
+      "11 4 7" },
     { "generic", /* a proxy that writes both: the base that holds the cache already */
       "{\"usage\":{\"prompt_tokens\":1200,\"completion_tokens\":3,"
       "\"cache_read_input_tokens\":1163,\"prompt_tokens_details\":{\"cached_tokens\":1163}}}",
@@ -253,6 +261,13 @@ static void finds_errors_inside_a_success(void **state)
         { "{\"response\":\"a\",\"done\":false}\n{\"error\":\"an error was encountered\"}\n", "",
           RL__NAME_CODE },
         { "[{\"id\":1},{\"error\":\"of an item\"}]", NULL, 0 },
+        { "data: "
+          "{\"object\":\"error\",\"message\":\"m\",\"type\":\"rate_limited\",\"code\":\"1300\"}"
+          "\n\n",
+          "rate_limited", RL__NAME_TYPE },
+        { "{\"code\":\"slow_down\",\"object\":\"error\"}", "slow_down", RL__NAME_CODE },
+        { "data: {\"object\":\"errors\",\"type\":\"rate_limited\"}\n\n", NULL, 0 },
+        { "data: {\"object\":{\"object\":\"error\"}}\n\n", NULL, 0 },
         { "data: {\"error\":null}\n\n", NULL, 0 },
         { "{\"error\":null}", NULL, 0 },
         { "{\"error\":\"of a job, not of the answer\"}", NULL, 0 },
