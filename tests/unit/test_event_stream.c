@@ -276,6 +276,34 @@ static void every_split_tells_the_same(void **state)
     }
 }
 
+/* Through the public door, a byte at a time, and asked for the usage between two frames. */
+static void a_reader_takes_frames(void **state)
+{
+    static struct frame_out out;
+    rl_response response = RL_RESPONSE_INIT;
+    rl_usage_reader reader;
+    rl_answer answer;
+    rl_usage usage;
+    size_t events;
+
+    (void)state;
+    claude(&out);
+    events = out.length;
+    frame_add(&out, "exception", "throttlingException", "{\"message\":\"Too many tokens\"}");
+    assert_int_equal(rl_usage_reader_init(&reader, rl_dialect_find("bedrock"), 0), RL_OK);
+    for (size_t i = 0; i < out.length; i++) {
+        assert_int_equal(rl_usage_reader_feed(&reader, out.bytes + i, 1), RL_OK);
+        if (i + 1 == events)
+            assert_int_equal(rl_usage_reader_end(&reader, &usage), RL_OK);
+    }
+    assert_int_equal(rl_usage_reader_end(&reader, &usage), RL_OK);
+    response.status = 200;
+    assert_int_equal(rl_answer_read_fed(NULL, &response, &reader, 0, &answer), RL_OK);
+    assert_int_equal(answer.outcome, RL_OUTCOME_RATE_LIMITED);
+    assert_int_equal(answer.usage.input_tokens, 13);
+    assert_int_equal(answer.usage.output_tokens, 39);
+}
+
 /* What an earlier frame said stands, and no prefix makes up anything. */
 static void every_prefix_tells_what_was_whole(void **state)
 {
@@ -491,6 +519,7 @@ int main(void)
         cmocka_unit_test(knows_every_type_of_header),
         cmocka_unit_test(knows_the_published_checksums),
         cmocka_unit_test(every_split_tells_the_same),
+        cmocka_unit_test(a_reader_takes_frames),
         cmocka_unit_test(every_prefix_tells_what_was_whole),
         cmocka_unit_test(a_changed_byte_is_found_out),
         cmocka_unit_test(lengths_that_lie_are_refused),
