@@ -129,8 +129,10 @@ struct rl__lane {
         *scope[RL__LANE_SCOPES]; /* the last two may be NULL: no family, no model named */
     void *provider;              /* context's; opaque here */
     const rl_table_row *guess;   /* what its limits may be while none is known; NULL: no idea */
-    uint64_t granted, ended;     /* permits; atomic. What lies between is in flight */
     struct rl__traffic *traffic; /* of the registry; NULL: the limits never change */
+    /* Permits: written for each request, and in no cache line with what is only read then. Atomic.
+     * What lies between them is in flight. */
+    uint64_t apart[7], granted, ended, apart_as_well[7];
     /* How many may be in flight while no limit is known; RL_NEVER: as many as like. Learning lock
      * writes. */
     uint64_t probe_window;
