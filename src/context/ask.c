@@ -57,6 +57,8 @@ static rl_status read_tenant(struct rl__registry *registry, const char *id, size
     if (length == 0 || length > RL__TENANT_ID_MAX)
         return RL_E_INVALID;
     who->hash[kind] = rl__tenant_hash(&registry->key, id, length);
+    if (rl__tenants_active(&registry->tenants[kind]))
+        rl__tenant_expect(&registry->tenants[kind], who->hash[kind]);
     return RL_OK;
 }
 

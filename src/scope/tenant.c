@@ -47,6 +47,20 @@ static rl_status hold_locked(struct rl__tenants *tenants, struct rl__shard *shar
     return RL_OK;
 }
 
+/* A guess without the lock, maybe of records that are gone: nothing is read there, so it does no
+ * harm. */
+void rl__tenant_expect(const struct rl__tenants *tenants, uint64_t hash)
+{
+    const struct rl__shard *shard = &tenants->shard[hash % RL__SHARDS];
+    uint64_t capacity = rl__load(&shard->likely_capacity);
+    uint64_t index = (uint64_t)((rl__u128)hash * capacity >> 64);
+    uint64_t stride = rl__load(&tenants->likely_stride);
+    uint64_t at = rl__load(&shard->likely_records) + index * stride;
+
+    __builtin_prefetch((const void *)(uintptr_t)at, 1);
+    __builtin_prefetch((const void *)(uintptr_t)(at + stride - 1), 1);
+}
+
 rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char *name,
                           int32_t *tier)
 {

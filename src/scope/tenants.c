@@ -77,6 +77,8 @@ static void put_in_force(struct rl__tenants *tenants, struct rl__shard *shard,
     rl__free(tenants->env, shard->locked.records);
     shard->locked.records = to->records;
     shard->locked.capacity = to->capacity;
+    rl__store(&shard->likely_records, (uint64_t)(uintptr_t)to->records);
+    rl__store(&shard->likely_capacity, to->capacity);
     shard->locked.count = to->count;
 }
 
@@ -317,6 +319,7 @@ rl_status rl__tenants_use(struct rl__tenants *tenants, struct rl__tier_set *set,
         st = first_use(tenants);
     if (st == RL_OK && (st = move_all(tenants, set, now, &moved)) == RL_OK) {
         set->borrowed = 0;
+        rl__store(&tenants->likely_stride, rl__record_stride(set));
         if (old != NULL)
             old->handed_on = 1;
         /* release: pairs with rl__tenants_active(); the shards are whole before anybody asks. */

@@ -73,6 +73,7 @@ struct rl__tenants {
     struct rl__tier_set *retired; /* replaced by one that memory ran out for */
     struct rl__shard *shard;      /* NULL until there is a set */
     void *shards_raw;             /* owned: what they lie in */
+    uint64_t likely_stride;       /* bytes of a record of the set; atomic */
     uint64_t most;                /* tenants at once; atomic */
     uint64_t count;               /* atomic */
     uint64_t hand;                /* the shard to be searched next; atomic */
@@ -128,6 +129,8 @@ struct rl__held_tenant {
     uint64_t word[RL__TENANT_WORDS_MAX]; /* as the record will be, if all agree */
 };
 
+/* He will be asked for in a moment: his record, which is seldom near, is called for. */
+void rl__tenant_expect(const struct rl__tenants *tenants, uint64_t hash);
 /* The index of the tier that is so called now, for rl__tenant_hold(). RL_E_NOT_FOUND. */
 rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char *name,
                           int32_t *tier);

@@ -29,7 +29,8 @@ struct rl__shard {
         size_t capacity, count;
         rl_time swept; /* when a full table was last searched for room; 0: never */
     } locked;
-    uint64_t unused[2];
+    /* Of the records above, for those who only guess where one will be; each atomic. */
+    uint64_t likely_records, likely_capacity;
 };
 _Static_assert(sizeof(struct rl__shard) == 64, "a shard is a cache line");
 
