@@ -87,30 +87,40 @@ static int by_size(const void *a, const void *b)
 
 static struct {
     rl_context *rl;
-    uint64_t end, count, switches;
+    uint64_t end, count;
+    uint64_t slept, granted; /* by each thread from its first grant to its last one */
     uint64_t at[GRANTS];
 } crowd;
+
+static uint64_t switches_of(int who)
+{
+    struct rusage usage;
+
+    getrusage(who, &usage);
+    return (uint64_t)usage.ru_nvcsw;
+}
 
 static void *acquire_until_end(void *user)
 {
     rl_request request = ask();
-    struct rusage usage;
+    uint64_t now = 0, granted = 0, first = 0, last = 0;
 
     (void)user;
-    for (;;) {
+    while (now < crowd.end) {
         rl_permit permit;
-        uint64_t now;
 
         if (rl_acquire(crowd.rl, &request, &permit) != RL_OK)
             break;
         now = rl_now(crowd.rl);
+        last = switches_of(RUSAGE_THREAD);
+        first = granted++ == 0 ? last : first;
         crowd.at[__atomic_fetch_add(&crowd.count, 1, __ATOMIC_RELAXED)] = now;
         rl_settle(crowd.rl, &permit, &(rl_usage){ .has = 0 });
-        if (now >= crowd.end)
-            break;
     }
-    getrusage(RUSAGE_THREAD, &usage);
-    __atomic_fetch_add(&crowd.switches, (uint64_t)usage.ru_nvcsw, __ATOMIC_RELAXED);
+    if (granted == 0)
+        return NULL;
+    __atomic_fetch_add(&crowd.slept, last - first, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&crowd.granted, granted - 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -211,7 +221,7 @@ static void blocked(uint64_t seconds)
            "; wake-ups for each grant: %.3f\n",
            n, (crowd.end - first) / SPACING,
            100.0 * (double)n / (double)((crowd.end - first) / SPACING), early,
-           (double)crowd.switches / (double)crowd.count);
+           (double)crowd.slept / (double)crowd.granted);
     failed |= early > 0;
     rl_close(crowd.rl);
 }
@@ -309,14 +319,6 @@ static void *acquire_once(void *user)
     return NULL;
 }
 
-static uint64_t all_switches(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)usage.ru_nvcsw;
-}
-
 static void idle(void)
 {
     rl_context *rl = open_with(BUCKET("1", "day", "1"), NULL);
@@ -339,11 +341,11 @@ static void idle(void)
         poll(NULL, 0, 200);
         rl_stats_get(rl, &stats);
     } while (stats.waiting < IDLE);
-    switches = all_switches();
+    switches = switches_of(RUSAGE_SELF);
     cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID);
     events = poll(&fd, 1, 3000);
     cpu = clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    switches = all_switches() - switches;
+    switches = switches_of(RUSAGE_SELF) - switches;
     printf("%d wait (%d of them blocked threads), nothing can go for 3 s: %" PRIu64
            " wake-ups beside our own poll, %d of the descriptor, %.3f ms of processor time\n",
            IDLE, IDLE_SELF, switches - 1, events, (double)cpu / 1e6);
