@@ -610,10 +610,12 @@ rl_time rl__queue_next(const struct rl__queue *queue)
 rl_time rl__queue_guess(const struct rl__waiter *waiter)
 {
     const struct rl__lane *lane = waiter->lane;
+    rl_duration pace;
 
-    if (lane->pace == 0 || lane->due || lane->wake_at == RL_NEVER || !waiter->in_lane)
+    if (lane->due || lane->wake_at == RL_NEVER || !waiter->in_lane)
         return RL_NEVER;
-    return rl__add_sat(lane->wake_at, rl__mul_sat(lane->waiting - 1, lane->pace));
+    pace = lane->pace != 0 ? lane->pace : rl__admit_span(lane, &waiter->cost);
+    return rl__add_sat(lane->wake_at, rl__mul_sat(lane->waiting - 1, pace));
 }
 
 /* Of those whose place says when: others can but be told that their time is over. */

@@ -152,7 +152,8 @@ rl_time rl__queue_next(const struct rl__queue *queue);
 /* The two parts of that: when somebody may go, and when somebody's time ends. */
 rl_time rl__queue_next_turn(const struct rl__queue *queue);
 rl_time rl__queue_next_end(const struct rl__queue *queue, struct rl__waiter **whose);
-/* When the last one of its lane may go, if all goes on as lately; RL_NEVER: no idea. */
+/* When the last one of its lane may go, if all goes on as lately, or, in a lane where nobody has
+ * waited yet, if all before it cost as much as it does; RL_NEVER: no idea. */
 rl_time rl__queue_guess(const struct rl__waiter *waiter);
 /* Who would go then, as far as is known; NULL: nobody is planned. */
 struct rl__waiter *rl__queue_first(const struct rl__queue *queue);

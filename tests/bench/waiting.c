@@ -4,7 +4,8 @@
  *
  *   blocked      64 threads on 200 requests a second, beside threads that only sleep until each
  *                moment (clock_nanosleep; a condition's timed wait): lateness when the call is
- *                back, use of the limit, wake-ups (voluntary context switches) for each grant
+ *                back, use of the limit, wake-ups (voluntary context switches) for each grant, of
+ *                each thread between its own first grant and its last one
  *   submitted    100 000 attempts on one thread and a virtual clock: submit and grant each
  *   idle         10 000 that wait and cannot go: wake-ups and processor time
  *   cancel       of one, and one whose time ends, as the number of waiters doubles
@@ -89,6 +90,7 @@ static struct {
     rl_context *rl;
     uint64_t end, count;
     uint64_t slept, granted; /* by each thread from its first grant to its last one */
+    uint64_t switches;       /* in all, its first steps and its end included */
     uint64_t at[GRANTS];
 } crowd;
 
@@ -117,6 +119,7 @@ static void *acquire_until_end(void *user)
         crowd.at[__atomic_fetch_add(&crowd.count, 1, __ATOMIC_RELAXED)] = now;
         rl_settle(crowd.rl, &permit, &(rl_usage){ .has = 0 });
     }
+    __atomic_fetch_add(&crowd.switches, switches_of(RUSAGE_THREAD), __ATOMIC_RELAXED);
     if (granted == 0)
         return NULL;
     __atomic_fetch_add(&crowd.slept, last - first, __ATOMIC_RELAXED);
@@ -218,10 +221,11 @@ static void blocked(uint64_t seconds)
     print_lateness("pthread_cond_timedwait", condition.late, condition.count, base);
     print_lateness("rl_acquire", late, n, base);
     printf("  granted %" PRIu64 " of %" PRIu64 ": %.2f %%; too early: %" PRIu64
-           "; wake-ups for each grant: %.3f\n",
+           "; wake-ups for each grant: %.3f (first and last of each thread included: %.3f)\n",
            n, (crowd.end - first) / SPACING,
            100.0 * (double)n / (double)((crowd.end - first) / SPACING), early,
-           (double)crowd.slept / (double)crowd.granted);
+           (double)crowd.slept / (double)crowd.granted,
+           (double)crowd.switches / (double)crowd.count);
     failed |= early > 0;
     rl_close(crowd.rl);
 }

@@ -123,6 +123,28 @@ static void one_lane_leaves_in_order_of_arrival(void **state)
     assert_int_equal(w.queue.count, 0);
 }
 
+/* A guess that holds is one wake-up for each thread; the lane has no pace of its own yet. */
+static void the_first_to_come_guess_their_turns_by_what_they_cost(void **state)
+{
+    struct rl__waiter waiter[8], *done[8];
+    struct world w;
+    rl_time guess[8];
+
+    (void)state;
+    lay(&w);
+    limit(&w.model[0], RL_REQUESTS, 10, 1);
+    for (int i = 0; i < 8; i++) {
+        enter(&w, &waiter[i], 0, 0, RL_NEVER);
+        assert_int_equal(run(&w, NOW, done, 8), 0);
+        guess[i] = rl__queue_guess(&waiter[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(guess[i], rl__queue_next(&w.queue));
+        assert_int_equal(run(&w, guess[i], done, 8), 1);
+        assert_ptr_equal(done[0], &waiter[i]);
+    }
+}
+
 /* SEED-BUGS 17: no head-of-line blocking across providers. */
 static void lanes_do_not_hold_each_other_back(void **state)
 {
@@ -395,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_lane_leaves_in_order_of_arrival),
+        cmocka_unit_test(the_first_to_come_guess_their_turns_by_what_they_cost),
         cmocka_unit_test(lanes_do_not_hold_each_other_back),
         cmocka_unit_test(small_ones_do_not_pass_a_large_one_at_a_shared_limit),
         cmocka_unit_test(a_retry_is_not_passed_at_a_shared_limit),
