@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns the way in: ask, and wait for one's turn. Blocked threads see to the queue
  * themselves: there is always one among them that sleeps until the next planned time at most, best
- * the one whose turn it is then. When a thread comes it guesses its turn from the pace of its lane
- * or its own price, and sleeps until then: if the guess holds, being granted is all that it is
+ * the one whose turn it is then. When a thread comes it guesses its turn from the prices of those
+ * before it, and sleeps until then: if the guess holds, being granted is all that it is
  * woken for. */
 #include "context/context.h"
 

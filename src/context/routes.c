@@ -196,8 +196,7 @@ void rl__routes_delay(struct rl__routes *routes, rl_duration by)
 struct line {
     int is_behind;
     rl_time until; /* when the first of them may go, at least */
-    uint64_t length;
-    rl_duration pace;
+    rl_duration length;
     struct rl__rank rank[RL__MODEL_SCOPE]; /* where it would stand, if it is not behind them */
     const struct rl__rank *asked_as;
 };
@@ -211,18 +210,10 @@ static void look_at_line(rl_context *rl, const struct rl__ask *ask, struct line 
     rl__lock(&rl->lock);
     line->is_behind = rl__queue_is_behind(&rl->locked.queue, ask->lane, &ask->who, ask->level,
                                           &line->until, line->rank);
-    line->length = ask->lane->waiting;
-    line->pace = ask->lane->pace;
+    line->length = rl__queue_length(ask->lane);
     rl__unlock(&rl->lock);
     if (!line->is_behind)
         line->asked_as = line->rank;
-}
-
-static rl_time behind(const struct line *line, const struct rl__ask *ask, rl_time start)
-{
-    rl_duration each = line->pace != 0 ? line->pace : rl__admit_span(ask->lane, &ask->cost);
-
-    return rl__add_sat(rl__max(start, line->until), rl__mul_sat(line->length, each));
 }
 
 /* While little is known of a route, few may be in flight: no reason yet to leave it. */
@@ -241,7 +232,7 @@ static rl_time start_of(rl_context *rl, const struct rl__ask *ask, rl_time soon,
         return rl__max(start, soon);
     if (st != RL_OK)
         start = rl__max(start, refusal.retry_at);
-    return line.is_behind ? behind(&line, ask, start) : start;
+    return line.is_behind ? rl__add_sat(rl__max(start, line.until), line.length) : start;
 }
 
 /* ---- which is taken ---- */

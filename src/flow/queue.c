@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+/* A lane's stretch where prices say it all; and the most that is believed. */
+#define STRETCH_NONE (UINT64_C(1) << 32)
+#define STRETCH_MAX  (STRETCH_NONE << 16)
+
 struct done_list {
     struct rl__waiter *first, **end;
 };
@@ -73,24 +77,34 @@ static void make_due(struct rl__queue *queue, struct rl__lane *lane)
     rl__heap_push(&queue->due, &lane->turn);
 }
 
-/* Only a guess is made from it: see rl__queue_guess(). */
-static void note_pace(struct rl__lane *lane, rl_time until)
+static void learn_stretch(struct rl__lane *lane, rl_duration took, rl_duration by_price)
 {
-    rl_duration pace;
+    uint64_t stretch = rl__min(rl__mul_div(took, STRETCH_NONE, rl__max(by_price, 1)), STRETCH_MAX);
 
-    if (lane->served == 0 || until == RL_NEVER || until <= lane->wake_at)
+    lane->stretch = lane->stretch == 0 ? stretch : lane->stretch - lane->stretch / 8 + stretch / 8;
+}
+
+/* Measured from one who could go after a sleep to the next such one: what was given back meanwhile,
+ * and what others took, is in it. */
+static void note_served(struct rl__lane *lane, rl_duration span, rl_time now)
+{
+    rl_time went_at = rl__min(lane->wake_at, now);
+
+    lane->served += span;
+    if (lane->slept_for == 0)
         return;
-    pace = (until - lane->wake_at) / lane->served;
-    lane->pace = lane->pace == 0 ? pace : lane->pace - lane->pace / 8 + pace / 8;
-    lane->served = 0;
+    if (lane->went_at != 0 && went_at > lane->went_at)
+        learn_stretch(lane, went_at - lane->went_at, lane->served);
+    lane->went_at = went_at;
+    lane->served = lane->slept_for = 0;
 }
 
 static void make_sleep(struct rl__queue *queue, struct rl__lane *lane,
                        const struct rl__waiter *head)
 {
     take_lane_out(queue, lane);
-    note_pace(lane, head->refusal.sooner ? RL_NEVER : head->refusal.retry_at);
     lane->due = 0;
+    lane->slept_for = head->span;
     lane->wake_at = head->refusal.retry_at;
     lane->turn.key[0] = lane->wake_at;
     lane->turn.key[1] = head->sequence;
@@ -249,7 +263,9 @@ rl_status rl__queue_add(struct rl__queue *queue, struct rl__waiter *waiter, rl_t
         return RL_E_NOMEM;
     }
     waiter->in_lane = 0;
+    waiter->span = rl__admit_span(waiter->lane, &waiter->cost);
     waiter->lane->waiting++;
+    waiter->lane->owed += waiter->span;
     /* Ordered against the look in rl__poke(): either it sees this waiter, or this waiter sees what
      * it announces. */
     rl__fetch_add_ordered(&queue->count, 1);
@@ -288,6 +304,14 @@ static void next_head(struct rl__queue *queue, struct rl__strand *strand)
         make_due(queue, lane);
 }
 
+/* What happens while nobody waits says nothing of how long those who wait take. */
+static void leave_lane(struct rl__lane *lane, rl_duration span)
+{
+    lane->owed -= span;
+    if (--lane->waiting == 0)
+        lane->went_at = 0;
+}
+
 void rl__queue_remove(struct rl__queue *queue, struct rl__waiter *waiter)
 {
     struct rl__strand *strand = waiter->strand;
@@ -297,7 +321,7 @@ void rl__queue_remove(struct rl__queue *queue, struct rl__waiter *waiter)
     rl__heap_remove(&queue->expiries, &waiter->expiry);
     rl__crowds_leave(queue, waiter);
     rl__fetch_add_ordered(&queue->count, UINT64_MAX);
-    waiter->lane->waiting--;
+    leave_lane(waiter->lane, waiter->span);
     if (was_head)
         next_head(queue, strand);
     rl__strand_leave(queue, strand);
@@ -546,7 +570,7 @@ static void serve(struct rl__queue *queue, struct rl__lane *lane, struct done_li
     }
     if (st == RL_OK) {
         rl__strand_pay(queue, strand, now);
-        lane->served++;
+        note_served(lane, head->span, now);
     }
     rl__queue_remove(queue, head);
     tell(done, head, st, st == RL_OK ? now : RL_NEVER);
@@ -607,15 +631,23 @@ rl_time rl__queue_next(const struct rl__queue *queue)
     return rl__min(rl__queue_next_turn(queue), rl__queue_next_end(queue, &whose));
 }
 
+static rl_duration stretched(const struct rl__lane *lane, rl_duration span)
+{
+    return lane->stretch == 0 ? span : rl__mul_div(span, lane->stretch, STRETCH_NONE);
+}
+
+rl_duration rl__queue_length(const struct rl__lane *lane)
+{
+    return stretched(lane, lane->owed);
+}
+
 rl_time rl__queue_guess(const struct rl__waiter *waiter)
 {
     const struct rl__lane *lane = waiter->lane;
-    rl_duration pace;
 
     if (lane->due || lane->wake_at == RL_NEVER || !waiter->in_lane)
         return RL_NEVER;
-    pace = lane->pace != 0 ? lane->pace : rl__admit_span(lane, &waiter->cost);
-    return rl__add_sat(lane->wake_at, rl__mul_sat(lane->waiting - 1, pace));
+    return rl__add_sat(lane->wake_at, stretched(lane, rl__sub_sat(lane->owed, lane->slept_for)));
 }
 
 /* Of those whose place says when: others can but be told that their time is over. */

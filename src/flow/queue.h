@@ -91,6 +91,7 @@ struct rl__waiter {
     rl_time expires;    /* RL_NEVER: never */
     rl_status expired;  /* what to say then */
     int in_lane;        /* in its strand; else delayed, or not queued at all */
+    rl_duration span;   /* by its price, when it came */
     /* When it is done: */
     rl_status status;
     rl_time retry_at;
@@ -152,9 +153,11 @@ rl_time rl__queue_next(const struct rl__queue *queue);
 /* The two parts of that: when somebody may go, and when somebody's time ends. */
 rl_time rl__queue_next_turn(const struct rl__queue *queue);
 rl_time rl__queue_next_end(const struct rl__queue *queue, struct rl__waiter **whose);
-/* When the last one of its lane may go, if all goes on as lately, or, in a lane where nobody has
- * waited yet, if all before it cost as much as it does; RL_NEVER: no idea. */
+/* When the last one of its lane may go, by the prices of those before it, if all goes on as lately;
+ * RL_NEVER: no idea. */
 rl_time rl__queue_guess(const struct rl__waiter *waiter);
+/* How long all who wait in a lane will take in the same way. */
+rl_duration rl__queue_length(const struct rl__lane *lane);
 /* Who would go then, as far as is known; NULL: nobody is planned. */
 struct rl__waiter *rl__queue_first(const struct rl__queue *queue);
 /* Ends all of them with `status`. */

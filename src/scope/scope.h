@@ -170,8 +170,11 @@ struct rl__lane {
     rl_time hopeless_checked; /* waiters that cannot outlast this gate have been told */
     struct rl__lane *next_poked;
     uint64_t waiting; /* in all its strands */
-    uint64_t served;  /* since it last began to sleep */
-    rl_duration pace; /* between two grants, lately; 0: not known */
+    /* For guesses. Time by price (rl__admit_span()): of those who wait, modulo 2^64; of those
+     * served after the first one since it slept; of the one for whom it sleeps, 0: it does not. */
+    rl_duration owed, served, slept_for;
+    rl_time went_at;  /* when that first one could go; 0: nobody has waited since */
+    uint64_t stretch; /* how much longer it takes than by price, lately; 0: not known */
     int due;          /* in the heap of due lanes, else of sleeping ones */
 };
 

@@ -5,7 +5,8 @@
  *   blocked      64 threads on 200 requests a second, beside threads that only sleep until each
  *                moment (clock_nanosleep; a condition's timed wait): lateness when the call is
  *                back, use of the limit, wake-ups (voluntary context switches) for each grant, of
- *                each thread between its own first grant and its last one
+ *                each thread between its own first grant and its last one; the same where each
+ *                request has its own price
  *   submitted    100 000 attempts on one thread and a virtual clock: submit and grant each
  *   idle         10 000 that wait and cannot go: wake-ups and processor time
  *   cancel       of one, and one whose time ends, as the number of waiters doubles
@@ -89,6 +90,7 @@ static int by_size(const void *a, const void *b)
 static struct {
     rl_context *rl;
     uint64_t end, count;
+    int mixed;               /* of all prices */
     uint64_t slept, granted; /* by each thread from its first grant to its last one */
     uint64_t switches;       /* in all, its first steps and its end included */
     uint64_t at[GRANTS];
@@ -106,11 +108,14 @@ static void *acquire_until_end(void *user)
 {
     rl_request request = ask();
     uint64_t now = 0, granted = 0, first = 0, last = 0;
+    unsigned seed = (unsigned)(uintptr_t)&request;
 
     (void)user;
     while (now < crowd.end) {
         rl_permit permit;
 
+        if (crowd.mixed)
+            request.input_tokens = 100 + (uint64_t)rand_r(&seed) % 1900;
         if (rl_acquire(crowd.rl, &request, &permit) != RL_OK)
             break;
         now = rl_now(crowd.rl);
@@ -183,6 +188,39 @@ static void print_lateness(const char *what, uint64_t *late, size_t n, const uin
     printf("\n");
 }
 
+static void run_crowd(const char *json, uint64_t seconds, pthread_t *thread)
+{
+    crowd.count = crowd.slept = crowd.granted = crowd.switches = 0;
+    crowd.rl = open_with(json, NULL);
+    crowd.end = rl_now(crowd.rl) + seconds * RL_SECOND;
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, acquire_until_end, NULL);
+}
+
+static void print_wakeups(void)
+{
+    printf("; wake-ups for each grant: %.3f (first and last of each thread included: %.3f)\n",
+           (double)crowd.slept / (double)crowd.granted,
+           (double)crowd.switches / (double)crowd.count);
+}
+
+/* As many of these leave in a second, but no two cost the same. */
+static void blocked_mixed(uint64_t seconds)
+{
+    pthread_t thread[THREADS];
+
+    crowd.mixed = 1;
+    run_crowd("{\"providers\": {\"p\": {\"auto_detect\": false, \"limits\": [{\"dimension\": "
+              "\"input_tokens\", \"amount\": 210000, \"period\": \"second\", \"algorithm\": "
+              "\"token_bucket\", \"burst\": 10000}]}}}",
+              seconds, thread);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    printf("%d blocked threads, prices of 1 to 20: %" PRIu64 " grants", THREADS, crowd.count);
+    print_wakeups();
+    rl_close(crowd.rl);
+}
+
 static void blocked(uint64_t seconds)
 {
     static struct sleeper bare, condition = { .with_condition = 1 };
@@ -190,14 +228,11 @@ static void blocked(uint64_t seconds)
     uint64_t base[2], n, first, early = 0;
     pthread_t thread[THREADS], other[2];
 
-    crowd.rl = open_with(BUCKET("200", "second", "10"), NULL);
-    crowd.end = rl_now(crowd.rl) + seconds * RL_SECOND;
     bare.begin = condition.begin = clock_of(CLOCK_MONOTONIC) + SPACING / 2;
     bare.count = condition.count = seconds * RATE;
     pthread_create(&other[0], NULL, sleep_many, &bare);
     pthread_create(&other[1], NULL, sleep_many, &condition);
-    for (int i = 0; i < THREADS; i++)
-        pthread_create(&thread[i], NULL, acquire_until_end, NULL);
+    run_crowd(BUCKET("200", "second", "10"), seconds, thread);
     for (int i = 0; i < THREADS; i++)
         pthread_join(thread[i], NULL);
     for (int i = 0; i < 2; i++)
@@ -220,12 +255,10 @@ static void blocked(uint64_t seconds)
     print_lateness("clock_nanosleep", bare.late, bare.count, NULL);
     print_lateness("pthread_cond_timedwait", condition.late, condition.count, base);
     print_lateness("rl_acquire", late, n, base);
-    printf("  granted %" PRIu64 " of %" PRIu64 ": %.2f %%; too early: %" PRIu64
-           "; wake-ups for each grant: %.3f (first and last of each thread included: %.3f)\n",
-           n, (crowd.end - first) / SPACING,
-           100.0 * (double)n / (double)((crowd.end - first) / SPACING), early,
-           (double)crowd.slept / (double)crowd.granted,
-           (double)crowd.switches / (double)crowd.count);
+    printf("  granted %" PRIu64 " of %" PRIu64 ": %.2f %%; too early: %" PRIu64, n,
+           (crowd.end - first) / SPACING,
+           100.0 * (double)n / (double)((crowd.end - first) / SPACING), early);
+    print_wakeups();
     failed |= early > 0;
     rl_close(crowd.rl);
 }
@@ -398,6 +431,7 @@ int main(void)
     uint64_t seconds = text == NULL ? 10 : strtoull(text, NULL, 10);
 
     blocked(seconds == 0 ? 1 : seconds);
+    blocked_mixed(seconds < 3 ? seconds + 1 : 3);
     submitted(0);
     submitted(1);
     submitted(1000);

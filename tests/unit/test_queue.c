@@ -123,25 +123,85 @@ static void one_lane_leaves_in_order_of_arrival(void **state)
     assert_int_equal(w.queue.count, 0);
 }
 
-/* A guess that holds is one wake-up for each thread; the lane has no pace of its own yet. */
-static void the_first_to_come_guess_their_turns_by_what_they_cost(void **state)
+#define ROW 8
+
+/* All come at once; the guess of each, as it came. */
+static void line_up(struct world *w, struct rl__waiter *waiter, rl_time now, rl_time *guess)
 {
-    struct rl__waiter waiter[8], *done[8];
+    for (int i = 0; i < ROW; i++) {
+        enter(w, &waiter[i], 0, 30 + (uint64_t)i * 7 % 20, RL_NEVER);
+        assert_null(rl__queue_run(&w->queue, now));
+        guess[i] = rl__queue_guess(&waiter[i]);
+    }
+}
+
+/* They leave one by one, and so much of each hundred tokens is given back at once. Returns the last
+ * one's time. */
+static rl_time leave_one_by_one(struct world *w, struct rl__waiter *waiter, struct rl__entry *entry,
+                                uint64_t back)
+{
+    static const uint64_t nobody[RL__TENANT_KINDS];
+    rl_time next = 0;
+
+    for (int i = 0; i < ROW; i++) {
+        uint64_t tokens = waiter[i].cost.amount[RL_TOKENS];
+        struct rl__waiter *done;
+
+        next = rl__queue_next(&w->queue);
+        assert_int_equal(run(w, next, &done, 1), 1);
+        assert_ptr_equal(done, &waiter[i]);
+        rl_limiter_settle(&entry->limiter, tokens, tokens - tokens * back / 100, next, next);
+        rl__queue_poke_lane(&w->queue, waiter[i].lane, nobody);
+        assert_null(rl__queue_run(&w->queue, next));
+    }
+    return next;
+}
+
+/* A guess that holds is one wake-up for each thread. That nobody waits for an hour says nothing of
+ * how long those take who wait. */
+static void turns_are_guessed_by_the_prices_of_those_before(void **state)
+{
+    struct rl__waiter waiter[ROW];
+    rl_time now = NOW, guess[ROW];
+    struct rl__entry *entry;
     struct world w;
-    rl_time guess[8];
 
     (void)state;
     lay(&w);
-    limit(&w.model[0], RL_REQUESTS, 10, 1);
-    for (int i = 0; i < 8; i++) {
-        enter(&w, &waiter[i], 0, 0, RL_NEVER);
-        assert_int_equal(run(&w, NOW, done, 8), 0);
-        guess[i] = rl__queue_guess(&waiter[i]);
+    entry = limit(&w.model[0], RL_TOKENS, 1000, 100);
+    for (int round = 0; round < 3; round++) {
+        line_up(&w, waiter, now, guess);
+        for (int i = 1; i < ROW; i++)
+            assert_true(guess[i] - guess[i - 1] ==
+                        waiter[i].cost.amount[RL_TOKENS] * RL_MILLISECOND);
+        assert_true(guess[ROW - 1] == leave_one_by_one(&w, waiter, entry, 0));
+        now = guess[ROW - 1] + RL_HOUR;
+        rl_limiter_set_level(&entry->limiter, 0, now);
     }
-    for (int i = 0; i < 8; i++) {
-        assert_int_equal(guess[i], rl__queue_next(&w.queue));
-        assert_int_equal(run(&w, guess[i], done, 8), 1);
-        assert_ptr_equal(done[0], &waiter[i]);
+}
+
+static void a_guess_learns_what_is_given_back(void **state)
+{
+    struct rl__waiter waiter[ROW];
+    rl_time now = NOW, guess[ROW];
+    struct rl__entry *entry;
+    struct world w;
+
+    (void)state;
+    lay(&w);
+    entry = limit(&w.model[0], RL_TOKENS, 1000, 100);
+    for (int round = 0; round < 8; round++) {
+        rl_duration guessed, took;
+
+        line_up(&w, waiter, now, guess);
+        guessed = guess[ROW - 1] - now;
+        took = leave_one_by_one(&w, waiter, entry, 50) - now;
+        if (round == 0)
+            assert_true(guessed > took + took / 2);
+        else
+            assert_true(guessed > took - took / 20 && guessed < took + took / 20);
+        now += took + RL_HOUR;
+        rl_limiter_set_level(&entry->limiter, 0, now);
     }
 }
 
@@ -417,7 +477,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_lane_leaves_in_order_of_arrival),
-        cmocka_unit_test(the_first_to_come_guess_their_turns_by_what_they_cost),
+        cmocka_unit_test(turns_are_guessed_by_the_prices_of_those_before),
+        cmocka_unit_test(a_guess_learns_what_is_given_back),
         cmocka_unit_test(lanes_do_not_hold_each_other_back),
         cmocka_unit_test(small_ones_do_not_pass_a_large_one_at_a_shared_limit),
         cmocka_unit_test(a_retry_is_not_passed_at_a_shared_limit),
