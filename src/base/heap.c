@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The pairing heap. No recursion: a million waiters must not need a deep stack. */
+/* The pairing heap and the run beside it. No recursion: a million waiters must not need a deep
+ * stack. */
 #include "base/heap.h"
 #include "base/rl_assert.h"
+
+enum { IN_NOTHING, IN_TREE, IN_RUN };
 
 static int before(const struct rl__heap_node *a, const struct rl__heap_node *b)
 {
@@ -57,25 +60,42 @@ static struct rl__heap_node *join_siblings(struct rl__heap_node *list)
     return tree;
 }
 
+static void append(struct rl__heap *heap, struct rl__heap_node *node)
+{
+    node->queued = IN_RUN;
+    node->previous = heap->last;
+    if (heap->last != NULL)
+        heap->last->next = node;
+    else
+        heap->first = node;
+    heap->last = node;
+}
+
 void rl__heap_push(struct rl__heap *heap, struct rl__heap_node *node)
 {
-    RL_ASSERT(!node->queued);
+    RL_ASSERT(node->queued == IN_NOTHING);
     node->child = NULL;
     node->next = NULL;
     node->previous = NULL;
-    node->queued = 1;
-    heap->root = join(heap->root, node);
     heap->count++;
+    if (heap->last == NULL || !before(node, heap->last)) {
+        append(heap, node);
+        return;
+    }
+    node->queued = IN_TREE;
+    heap->root = join(heap->root, node);
 }
 
 struct rl__heap_node *rl__heap_peek(const struct rl__heap *heap)
 {
-    return heap->root;
+    if (heap->first == NULL || heap->root == NULL)
+        return heap->first == NULL ? heap->root : heap->first;
+    return before(heap->root, heap->first) ? heap->root : heap->first;
 }
 
 struct rl__heap_node *rl__heap_pop(struct rl__heap *heap)
 {
-    struct rl__heap_node *top = heap->root;
+    struct rl__heap_node *top = rl__heap_peek(heap);
 
     if (top != NULL)
         rl__heap_remove(heap, top);
@@ -93,27 +113,47 @@ static void unlink_node(struct rl__heap_node *node)
         node->next->previous = node->previous;
 }
 
-void rl__heap_remove(struct rl__heap *heap, struct rl__heap_node *node)
+static void remove_from_tree(struct rl__heap *heap, struct rl__heap_node *node)
 {
-    struct rl__heap_node *orphans;
+    struct rl__heap_node *orphans = join_siblings(node->child);
 
-    if (!node->queued)
-        return;
-    orphans = join_siblings(node->child);
     if (node == heap->root) {
         heap->root = orphans;
     } else {
         unlink_node(node);
         heap->root = join(heap->root, orphans);
     }
+}
+
+static void remove_from_run(struct rl__heap *heap, struct rl__heap_node *node)
+{
+    if (node->previous != NULL)
+        node->previous->next = node->next;
+    else
+        heap->first = node->next;
+    if (node->next != NULL)
+        node->next->previous = node->previous;
+    else
+        heap->last = node->previous;
+}
+
+void rl__heap_remove(struct rl__heap *heap, struct rl__heap_node *node)
+{
+    if (node->queued == IN_NOTHING)
+        return;
+    if (node->queued == IN_TREE)
+        remove_from_tree(heap, node);
+    else
+        remove_from_run(heap, node);
     node->child = NULL;
     node->next = NULL;
     node->previous = NULL;
-    node->queued = 0;
+    node->queued = IN_NOTHING;
     heap->count--;
 }
 
-struct rl__heap_node *rl__heap_walk(const struct rl__heap_node *node)
+/* In pre-order, without a stack: down, across, else up and across. */
+static struct rl__heap_node *walk_tree(const struct rl__heap_node *node)
 {
     if (node->child != NULL)
         return node->child;
@@ -126,4 +166,12 @@ struct rl__heap_node *rl__heap_walk(const struct rl__heap_node *node)
         node = node->previous;
     }
     return node->next;
+}
+
+struct rl__heap_node *rl__heap_walk(const struct rl__heap *heap, const struct rl__heap_node *node)
+{
+    if (node != NULL && node->queued == IN_TREE)
+        return walk_tree(node);
+    node = node == NULL ? heap->first : node->next;
+    return node != NULL ? (struct rl__heap_node *)(uintptr_t)node : heap->root;
 }

@@ -168,7 +168,9 @@ static void poke_scope(struct rl__queue *queue, const struct rl__scope *scope)
 {
     struct rl__lane *found = NULL;
 
-    for (struct rl__heap_node *n = queue->sleeping.root; n != NULL; n = rl__heap_walk(n)) {
+    struct rl__heap_node *n = NULL;
+
+    while ((n = rl__heap_walk(&queue->sleeping, n)) != NULL) {
         struct rl__lane *other = RL__OWNER(n, struct rl__lane, turn);
 
         if (other->held_for_good || other->held_at != scope)
@@ -187,7 +189,7 @@ void rl__queue_poke(struct rl__queue *queue)
 
     while ((node = rl__heap_pop(&queue->sleeping)) != NULL)
         make_due(queue, RL__OWNER(node, struct rl__lane, turn));
-    for (node = queue->holds.root; node != NULL; node = rl__heap_walk(node)) {
+    for (node = NULL; (node = rl__heap_walk(&queue->holds, node)) != NULL;) {
         struct rl__hold *hold = RL__OWNER(node, struct rl__hold, turn);
 
         hold->next_poked = found;
@@ -470,13 +472,13 @@ static void expire(struct rl__queue *queue, struct done_list *done, rl_time limi
 static void tell_hopeless(struct rl__queue *queue, struct rl__lane *lane, struct done_list *done,
                           rl_time opens)
 {
-    struct rl__heap_node *node = queue->expiries.root;
     struct rl__waiter *hopeless = NULL, **end = &hopeless;
+    struct rl__heap_node *node = NULL;
 
-    if (opens <= lane->hopeless_checked || node == NULL)
+    if (opens <= lane->hopeless_checked || queue->expiries.count == 0)
         return;
     lane->hopeless_checked = opens;
-    while (node != NULL) { /* in pre-order, without a stack: down, across, else up and across */
+    while ((node = rl__heap_walk(&queue->expiries, node)) != NULL) {
         struct rl__waiter *waiter = RL__OWNER(node, struct rl__waiter, expiry);
 
         if (waiter->lane == lane && waiter->in_lane && waiter->expires < opens) {
@@ -484,7 +486,6 @@ static void tell_hopeless(struct rl__queue *queue, struct rl__lane *lane, struct
             *end = waiter;
             end = &waiter->next_done;
         }
-        node = rl__heap_walk(node);
     }
     while (hopeless != NULL) {
         struct rl__waiter *next = hopeless->next_done;

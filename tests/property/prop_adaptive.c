@@ -188,7 +188,7 @@ static void begin(struct sim *sim)
     sim->queue_max = sim->places / 4 + roll(&sim->t, 4 * sim->places);
     sim->demand = UINT64_MAX;
     sim->busy = sim->queued = sim->on_their_way = 0;
-    sim->events = (struct rl__heap){ NULL, 0 };
+    sim->events = (struct rl__heap){ .count = 0 };
     sim->end = &sim->first;
     sim->idle = NULL;
     memset(sim->call, 0, sizeof sim->call);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pairing heap against a plain search of an array. */
+/* The heap, tree and run, against a plain search of an array. */
 #include "base/heap.h"
 #include "vclock.h"
 
@@ -29,12 +29,25 @@ static struct rl__heap_node *smallest(struct rl__heap_node *node)
     return best;
 }
 
+static void expect_walk_of_all(const struct rl__heap *heap, const struct rl__heap_node *node)
+{
+    unsigned char seen[NODES] = { 0 };
+    struct rl__heap_node *one = NULL;
+
+    while ((one = rl__heap_walk(heap, one)) != NULL) {
+        assert_int_equal(seen[one - node], 0);
+        seen[one - node] = 1;
+    }
+    for (size_t i = 0; i < NODES; i++)
+        assert_int_equal(seen[i], node[i].queued != 0);
+}
+
 /* The second keys are all different, so there is one right answer. */
 static void agrees_with_a_plain_search(void **ctx)
 {
     static struct rl__heap_node node[NODES];
     struct vclock dice = { .random = 7 };
-    struct rl__heap heap = { NULL, 0 };
+    struct rl__heap heap = { .count = 0 };
     size_t count = 0;
 
     (void)ctx;
@@ -55,13 +68,39 @@ static void agrees_with_a_plain_search(void **ctx)
             count++;
         }
         assert_int_equal(heap.count, count);
+        if (i % 64 == 0)
+            expect_walk_of_all(&heap, node);
+    }
+}
+
+/* Most come in order, a few before others: each leaves at its place, whichever way it came in. */
+static void who_comes_out_of_order_still_leaves_in_order(void **ctx)
+{
+    static struct rl__heap_node node[NODES];
+    struct vclock dice = { .random = 11 };
+    struct rl__heap heap = { .count = 0 };
+
+    (void)ctx;
+    for (uint64_t i = 0; i < STEPS; i++) {
+        struct rl__heap_node *one = &node[i % NODES], *top = smallest(node);
+        uint64_t back = vclock_random(&dice) % 16 == 0 ? vclock_random(&dice) % NODES : 0;
+
+        assert_ptr_equal(rl__heap_peek(&heap), top);
+        rl__heap_remove(&heap, vclock_random(&dice) % 4 == 0 ? one : top == NULL ? one : top);
+        if (one->queued)
+            continue;
+        one->key[0] = i > back ? i - back : 0;
+        one->key[1] = i;
+        rl__heap_push(&heap, one);
+        if (i % 64 == 0)
+            expect_walk_of_all(&heap, node);
     }
 }
 
 static void removing_what_is_not_queued_changes_nothing(void **ctx)
 {
     struct rl__heap_node a = { .key = { 1, 1 } }, b = { .key = { 1, 2 } };
-    struct rl__heap heap = { NULL, 0 };
+    struct rl__heap heap = { .count = 0 };
 
     (void)ctx;
     assert_null(rl__heap_pop(&heap));
@@ -79,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_a_plain_search),
+        cmocka_unit_test(who_comes_out_of_order_still_leaves_in_order),
         cmocka_unit_test(removing_what_is_not_queued_changes_nothing),
     };
     return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
