@@ -170,8 +170,10 @@ static struct rl__heap_node *walk_tree(const struct rl__heap_node *node)
 
 struct rl__heap_node *rl__heap_walk(const struct rl__heap *heap, const struct rl__heap_node *node)
 {
+    struct rl__heap_node *next;
+
     if (node != NULL && node->queued == IN_TREE)
         return walk_tree(node);
-    node = node == NULL ? heap->first : node->next;
-    return node != NULL ? (struct rl__heap_node *)(uintptr_t)node : heap->root;
+    next = node == NULL ? heap->first : node->next;
+    return next != NULL ? next : heap->root;
 }

@@ -1,86 +1,128 @@
 /* SPDX-License-Identifier: MIT */
-/* The hash table with chains. See map.h. */
+/* The hash table with open addressing. See map.h. */
 #include "base/map.h"
 
 #define SIZE_FIRST 16
+#define FEW        4
 
 void rl__map_init(struct rl__map *map, struct rl__env *env)
 {
-    *map = (struct rl__map){ .env = env, .bucket = NULL, .size = 1 };
+    *map = (struct rl__map){ .env = env };
 }
 
 void rl__map_deinit(struct rl__map *map)
 {
     if (map->env != NULL)
-        rl__free(map->env, map->bucket);
-    *map = (struct rl__map){ .env = map->env, .size = 1 };
+        rl__free(map->env, map->slot);
+    *map = (struct rl__map){ .env = map->env };
 }
 
-static struct rl__map_node **chain_of(struct rl__map *map, uint64_t hash)
+/* The slot of that hash, or the free one where it would go. There is a free one. */
+static struct rl__map_slot *slot_for(const struct rl__map *map, uint64_t hash)
 {
-    return map->bucket == NULL ? &map->few : &map->bucket[hash & (map->size - 1)];
+    size_t i = hash & (map->size - 1);
+
+    while (map->slot[i].first != NULL && map->slot[i].hash != hash)
+        i = (i + 1) & (map->size - 1);
+    return &map->slot[i];
 }
 
-static void link_in(struct rl__map *map, struct rl__map_node *node)
+/* A quarter stays free, so that a free one is near. */
+static size_t most_of(size_t size)
 {
-    struct rl__map_node **chain = chain_of(map, node->hash);
-
-    node->next = *chain;
-    *chain = node;
+    return size - size / 4;
 }
 
-static struct rl__map_node *all_of(struct rl__map *map)
+static void add_to_slot(struct rl__map *map, struct rl__map_slot *slot, struct rl__map_node *node)
 {
-    struct rl__map_node *all = map->few;
-
-    map->few = NULL;
-    for (size_t i = 0; map->bucket != NULL && i < map->size; i++)
-        while (map->bucket[i] != NULL) {
-            struct rl__map_node *node = map->bucket[i];
-
-            map->bucket[i] = node->next;
-            node->next = all;
-            all = node;
-        }
-    return all;
+    map->used += slot->first == NULL;
+    slot->hash = node->hash;
+    node->next = slot->first;
+    slot->first = node;
 }
 
+static size_t size_for(const struct rl__map *map)
+{
+    size_t size = map->size == 0 ? SIZE_FIRST : map->size;
+
+    while (map->count >= most_of(size))
+        size *= 2;
+    return size;
+}
+
+/* The nodes of a slot move with it, unseen. */
 static void grow(struct rl__map *map)
 {
-    size_t size = map->bucket == NULL ? SIZE_FIRST : map->size * 2;
-    struct rl__map_node **bucket = rl__alloc_zeroed(map->env, size, sizeof(struct rl__map_node *));
-    struct rl__map_node *all;
+    struct rl__map more = { .env = map->env, .size = size_for(map), .count = map->count };
 
-    if (bucket == NULL)
+    more.slot = rl__alloc_zeroed(map->env, more.size, sizeof *more.slot);
+    if (more.slot == NULL)
         return;
-    all = all_of(map);
-    rl__free(map->env, map->bucket);
-    map->bucket = bucket;
-    map->size = size;
-    while (all != NULL) {
-        struct rl__map_node *next = all->next;
+    for (size_t i = 0; i < map->size; i++)
+        if (map->slot[i].first != NULL)
+            *slot_for(&more, map->slot[i].hash) = map->slot[i];
+    more.used = map->used;
+    while (map->few != NULL) {
+        struct rl__map_node *node = map->few;
 
-        link_in(map, all);
-        all = next;
+        map->few = node->next;
+        add_to_slot(&more, slot_for(&more, node->hash), node);
     }
+    rl__free(map->env, map->slot);
+    *map = more;
 }
 
+/* A hash is in a slot or among the few, never in both: who is there stays there. */
 void rl__map_add(struct rl__map *map, struct rl__map_node *node)
 {
-    if (map->count >= map->size && map->count >= 4)
+    struct rl__map_slot *slot;
+
+    if (map->slot == NULL ? map->count >= FEW : map->few != NULL || map->used >= most_of(map->size))
         grow(map);
-    link_in(map, node);
     map->count++;
+    slot = map->slot == NULL ? NULL : slot_for(map, node->hash);
+    if (slot != NULL &&
+        (slot->first != NULL || (map->few == NULL && map->used < most_of(map->size)))) {
+        add_to_slot(map, slot, node);
+        return;
+    }
+    node->next = map->few;
+    map->few = node;
+}
+
+/* Those behind it that had to go on because of it move up. */
+static void free_slot(struct rl__map *map, struct rl__map_slot *slot)
+{
+    size_t mask = map->size - 1, gap = (size_t)(slot - map->slot), i = gap;
+
+    while (map->slot[i = (i + 1) & mask].first != NULL)
+        if (((i - map->slot[i].hash) & mask) >= ((i - gap) & mask)) {
+            map->slot[gap] = map->slot[i];
+            gap = i;
+        }
+    map->slot[gap].first = NULL;
+    map->used--;
+}
+
+static int is_unlinked(struct rl__map_node **at, const struct rl__map_node *node)
+{
+    while (*at != NULL && *at != node)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return 0;
+    *at = node->next;
+    return 1;
 }
 
 void rl__map_remove(struct rl__map *map, struct rl__map_node *node)
 {
-    struct rl__map_node **at = chain_of(map, node->hash);
+    struct rl__map_slot *slot = map->slot == NULL ? NULL : slot_for(map, node->hash);
 
-    while (*at != node)
-        at = &(*at)->next;
-    *at = node->next;
     map->count--;
+    if (slot == NULL || !is_unlinked(&slot->first, node))
+        (void)is_unlinked(&map->few, node); /* it is in there */
+    else if (slot->first == NULL)
+        free_slot(map, slot);
 }
 
 static struct rl__map_node *same_hash(struct rl__map_node *node, uint64_t hash)
@@ -92,9 +134,9 @@ static struct rl__map_node *same_hash(struct rl__map_node *node, uint64_t hash)
 
 struct rl__map_node *rl__map_find(const struct rl__map *map, uint64_t hash)
 {
-    if (map->count == 0)
-        return NULL;
-    return same_hash(map->bucket == NULL ? map->few : map->bucket[hash & (map->size - 1)], hash);
+    struct rl__map_node *found = map->used == 0 ? NULL : slot_for(map, hash)->first;
+
+    return found != NULL ? found : same_hash(map->few, hash);
 }
 
 struct rl__map_node *rl__map_next(const struct rl__map_node *node)

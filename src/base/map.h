@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash table whose nodes lie in their owners. The caller brings the hashes, and compares the
- * owners: nodes of one hash are given out one after the other. It never fails: without memory for
- * more buckets it gets slower.
+ * A hash table whose nodes lie in their owners. The caller brings the hashes, well spread and not
+ * for others to choose, and compares the owners: nodes of one hash are given out one after the
+ * other. It never fails: without memory for more slots it gets slower.
+ *
+ * A slot holds a hash beside its nodes, and a hash that is taken goes to the next free slot: to
+ * find, add or remove reads one piece of the table, and no other node.
  */
 #ifndef LLMRL_SRC_MAP_H
 #define LLMRL_SRC_MAP_H
@@ -11,18 +14,24 @@
 
 struct rl__map_node {
     uint64_t hash;
-    struct rl__map_node *next;
+    struct rl__map_node *next; /* of the same hash, as long as it is in a slot */
+};
+
+struct rl__map_slot {
+    uint64_t hash;
+    struct rl__map_node *first; /* NULL: free */
 };
 
 struct rl__map {
-    struct rl__env *env; /* borrowed */
-    struct rl__map_node *few;
-    struct rl__map_node **bucket; /* owned; NULL: all of them are in `few` */
-    size_t size, count;
+    struct rl__env *env;      /* borrowed */
+    struct rl__map_node *few; /* of hashes that are in no slot, while there are few, or no memory */
+    struct rl__map_slot *slot; /* owned; NULL: none yet */
+    size_t size, used;         /* slots; a power of two, and never all of them */
+    size_t count;              /* nodes */
 };
 
 void rl__map_init(struct rl__map *map, struct rl__env *env);
-/* Frees the buckets; the nodes are their owners'. */
+/* Frees the slots; the nodes are their owners'. */
 void rl__map_deinit(struct rl__map *map);
 /* `node->hash` is set. */
 void rl__map_add(struct rl__map *map, struct rl__map_node *node);
