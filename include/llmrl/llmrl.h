@@ -135,9 +135,14 @@ RL_API rl_status rl_open(const rl_options *options, rl_context **out);
  *
  * A child of fork() must not use the context, as the threads that hold its locks are the parent's.
  * There this does nothing, and calls return RL_E_INVALID (0, -1 or RL_NEVER where they return no
- * status) and change nothing. Only rl_try_acquire(), an rl_acquire() that need not wait,
- * rl_settle() and rl_cancel() do not look, as that costs a system call: they count in a copy that
- * nobody shares, and may hang where users, organisations or API keys have limits.
+ * status) and change nothing; what only reads what never changes, as rl_now() and
+ * rl_estimate_tokens(), answers as ever. A context of the child's own is as good as any.
+ *
+ * To see that costs a load: the context keeps one page of memory, not of the memory hook's, that
+ * Linux (since 4.14) hands to the child empty. Elsewhere it costs a system call, and there
+ * rl_try_acquire(), an rl_acquire() that need not wait, rl_settle(), rl_cancel(),
+ * rl_scope_resolve() and rl_stats_get() do not look: they count in a copy that nobody shares, and
+ * may hang where users, organisations or API keys have limits.
  */
 RL_API void rl_close(rl_context *rl);
 

@@ -13,6 +13,7 @@ struct rl__env {
     int own_clock;    /* hooks.now is the default one: a wait may use the kernel's timers */
     uint64_t seed[4]; /* of the default generator; only random.c knows what they mean */
     pid_t owner;      /* the process that resolved them */
+    const uint64_t *mark; /* of base/fork_mark.h; borrowed; NULL: the system is asked */
 };
 
 /* Resolves `hooks` (NULL: all defaults). RL_E_TOO_NEW if it has fields that we do not know,
@@ -20,10 +21,17 @@ struct rl__env {
 rl_status rl__env_init(struct rl__env *env, const rl_hooks *hooks);
 
 /* Whether this is a child of fork(): it has the memory, but not the threads that held the locks in
- * it. One system call, so whoever decides without a lock does not ask. */
+ * it. Without a mark this is a system call. */
 static inline int rl__env_is_forked(const struct rl__env *env)
 {
-    return getpid() != env->owner;
+    return env->mark != NULL ? *env->mark == 0 : getpid() != env->owner;
+}
+
+/* The same for who decides without a lock: that is not worth a system call, so without a mark it
+ * never seems so. */
+static inline int rl__env_seems_forked(const struct rl__env *env)
+{
+    return env->mark != NULL && *env->mark == 0;
 }
 
 /* clock.c */

@@ -121,7 +121,7 @@ rl_status rl_scope_resolve(rl_context *rl, const rl_request *request, rl_scope *
     struct rl__who who;
     rl_status st;
 
-    if (rl == NULL || request == NULL || scope == NULL)
+    if (!rl__seems_ours(rl) || request == NULL || scope == NULL)
         return RL_E_INVALID;
     memset(scope, 0, sizeof *scope);
     if ((st = rl__copy_sized(&own, sizeof own, request, request->size)) != RL_OK)
@@ -217,7 +217,7 @@ __attribute__((noinline)) static rl_status read_copy(rl_context *rl, const rl_re
 rl_status rl__ask_read(rl_context *rl, const rl_request *request, rl_time started, rl_time now,
                        struct rl__ask *ask)
 {
-    if (rl == NULL || request == NULL)
+    if (!rl__seems_ours(rl) || request == NULL)
         return RL_E_INVALID;
     if (request->size == sizeof *request)
         return read_whole(rl, request, started, now, ask);

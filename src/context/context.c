@@ -3,6 +3,7 @@
 #include "context/context.h"
 
 #include "base/arith.h"
+#include "base/fork_mark.h"
 #include "base/sized.h"
 #include "base/text.h"
 #include "context/guard.h"
@@ -110,6 +111,7 @@ rl_status rl_open(const rl_options *options, rl_context **out)
         return fail(&own, RL_E_NOMEM, rl_status_text(RL_E_NOMEM));
     rl->env = env;
     start_clock(rl);
+    rl->env.mark = rl__fork_mark_new();
     rl->classify = own.classify;
     rl->classify_user = own.classify_user;
     rl->count_tokens = own.count_tokens;
@@ -173,6 +175,7 @@ void rl_close(rl_context *rl)
         rl__condition_deinit(&rl->locked.left);
         rl__mutex_deinit(&rl->lock);
     }
+    rl__fork_mark_free(env.mark);
     rl__free(&env, rl);
 }
 
@@ -196,7 +199,7 @@ rl_status rl_stats_get(const rl_context *rl, rl_stats *stats)
 {
     rl_stats own = { .size = sizeof own };
 
-    if (rl == NULL || stats == NULL || stats->size < sizeof stats->size)
+    if (!rl__seems_ours(rl) || stats == NULL || stats->size < sizeof stats->size)
         return RL_E_INVALID;
     count_permits(rl, &own);
     own.waiting = rl__load(&rl->locked.queue.count);

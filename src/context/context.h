@@ -74,10 +74,15 @@ static inline const struct rl__config *rl__settings(const rl_context *rl)
     return __atomic_load_n(&rl->config, __ATOMIC_ACQUIRE);
 }
 
-/* Not NULL, and no copy in a child of fork(). Doors that may meet a lock ask. */
+/* Not NULL, and no copy in a child of fork(). Doors that may meet a lock ask the first, those of
+ * each request the second. */
 static inline int rl__is_ours(const rl_context *rl)
 {
     return rl != NULL && !rl__env_is_forked(&rl->env);
+}
+static inline int rl__seems_ours(const rl_context *rl)
+{
+    return rl != NULL && !rl__env_seems_forked(&rl->env);
 }
 
 /* For those who neither wait nor plan. Never ahead of rl__now(), and behind by RL__NOW_BEHIND at

@@ -287,7 +287,7 @@ static rl_status end(rl_context *rl, rl_permit *permit, const rl_usage *usage)
     struct rl__cost reserved, used;
     int gave;
 
-    if (rl == NULL || permit == NULL)
+    if (!rl__seems_ours(rl) || permit == NULL)
         return RL_E_INVALID;
     if (!rl__permit_take(permit, &grant, &reserved))
         return RL_E_ENDED;

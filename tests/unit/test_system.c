@@ -322,7 +322,7 @@ static void after_waking_those_who_wait_leave_at_the_pace(void **state)
 
 /* ---- a child of fork() ---- */
 
-static int context_says_no(rl_context *rl, rl_permit *held, rl_attempt *waiting)
+static int doors_with_locks_say_no(rl_context *rl, rl_permit *held, rl_attempt *waiting)
 {
     static const rl_response response = { .size = sizeof response, .status = 200 };
     rl_request request = ask(), other = ask();
@@ -349,7 +349,30 @@ static int context_says_no(rl_context *rl, rl_permit *held, rl_attempt *waiting)
            rl_limits_reset(rl, &request) == RL_E_INVALID &&
            rl_circuit_get(rl, "p", &breaker) == RL_E_INVALID &&
            rl_config_reload(rl, NULL, "{}", NULL, 0) == RL_E_INVALID &&
-           rl_config_patch(rl, "{}", NULL, 0) == RL_E_INVALID && rl_cancel(rl, held) == RL_OK;
+           rl_config_patch(rl, "{}", NULL, 0) == RL_E_INVALID;
+}
+
+static int is_all_zero(const rl_permit *permit)
+{
+    static const uint64_t nothing[sizeof permit->private_ / sizeof permit->private_[0]];
+
+    return memcmp(permit->private_, nothing, sizeof nothing) == 0;
+}
+
+static int doors_without_locks_say_no(rl_context *rl, rl_permit *held)
+{
+    static const rl_usage usage = { .has = 0 };
+    rl_stats stats = { .size = sizeof stats };
+    rl_request request = ask();
+    rl_permit permit;
+    rl_scope scope;
+
+    memset(&permit, 1, sizeof permit);
+    return rl_try_acquire(rl, &request, &permit) == RL_E_INVALID && is_all_zero(&permit) &&
+           rl_acquire(rl, &request, &permit) == RL_E_INVALID && is_all_zero(&permit) &&
+           rl_settle(rl, held, &usage) == RL_E_INVALID && rl_cancel(rl, held) == RL_E_INVALID &&
+           !is_all_zero(held) && rl_scope_resolve(rl, &request, &scope) == RL_E_INVALID &&
+           rl_stats_get(rl, &stats) == RL_E_INVALID;
 }
 
 static int pool_says_no(rl_pool *pool, const rl_slot *held)
@@ -393,17 +416,19 @@ static void expect_success(pid_t child)
 }
 
 /* Each lock is held by a thread that the child does not have. */
-static void no_door_of_a_context_hangs_in_a_child(void **state)
+static void expect_no_door_to_hang(int with_mark)
 {
     rl_context *rl = open_with(ONE_IN("hour"));
     rl_request request = ask();
     rl_attempt waiting = RL_ATTEMPT_INIT;
     struct rl__provider *provider;
     rl_permit permit;
+    const uint64_t *mark = rl->env.mark;
     int ready = 0;
     pid_t child;
 
-    (void)state;
+    with_mark = with_mark && mark != NULL; /* an old kernel has none */
+    rl->env.mark = with_mark ? mark : NULL;
     assert_int_equal(rl_acquire(rl, &request, &permit), RL_OK);
     assert_int_equal(rl_attempt_submit(rl, &request, &waiting, count_ready, &ready), RL_OK);
     provider = rl->registry.providers;
@@ -415,7 +440,9 @@ static void no_door_of_a_context_hangs_in_a_child(void **state)
         int no;
 
         (void)alarm(60);
-        no = context_says_no(rl, &permit, &waiting);
+        no =
+            doors_with_locks_say_no(rl, &permit, &waiting) &&
+            (with_mark ? doors_without_locks_say_no(rl, &permit) : rl_cancel(rl, &permit) == RL_OK);
         rl_close(rl);
         _exit(no ? 0 : 1);
     }
@@ -423,11 +450,53 @@ static void no_door_of_a_context_hangs_in_a_child(void **state)
     rl__unlock(&rl->registry.lock);
     rl__unlock(&rl->lock);
     rl__unlock(&rl->reloading);
+    rl->env.mark = mark;
     expect_success(child);
     assert_int_equal(rl_cancel(rl, &permit), RL_OK); /* the parent's is as it was */
     assert_int_equal(rl_dispatch(rl), 1);
     assert_int_equal(ready, 1);
     rl_attempt_abandon(rl, &waiting);
+    rl_close(rl);
+}
+
+static void no_door_of_a_context_hangs_in_a_child(void **state)
+{
+    (void)state;
+    expect_no_door_to_hang(1);
+}
+
+static void without_a_mark_the_doors_with_locks_ask_the_system(void **state)
+{
+    (void)state;
+    expect_no_door_to_hang(0);
+}
+
+/* Also where it would be granted at once, and nothing need be waited for. */
+static void nothing_is_granted_or_given_back_in_a_child(void **state)
+{
+    rl_context *rl = open_with("{\"providers\": {\"p\": {\"concurrency\": 4}}}");
+    rl_request request = ask();
+    rl_permit permit;
+    pid_t child;
+
+    (void)state;
+    if (rl->env.mark == NULL)
+        skip(); /* an old kernel, or no Linux: the header says what holds there */
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    if ((child = fork()) == 0) {
+        int no = doors_without_locks_say_no(rl, &permit);
+        rl_context *own = open_with("{}");
+
+        no = no && rl_try_acquire(own, &request, &permit) == RL_OK &&
+             rl_cancel(own, &permit) == RL_OK;
+        rl_close(own);
+        rl_close(rl);
+        _exit(no ? 0 : 1);
+    }
+    expect_success(child);
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_int_equal(rl_cancel(rl, &permit), RL_OK);
     rl_close(rl);
 }
 
@@ -515,6 +584,8 @@ int main(void)
         cmocka_unit_test(a_lease_ends_in_the_time_asleep),
         cmocka_unit_test(after_waking_those_who_wait_leave_at_the_pace),
         cmocka_unit_test(no_door_of_a_context_hangs_in_a_child),
+        cmocka_unit_test(without_a_mark_the_doors_with_locks_ask_the_system),
+        cmocka_unit_test(nothing_is_granted_or_given_back_in_a_child),
         cmocka_unit_test(no_door_of_a_pool_hangs_in_a_child),
         cmocka_unit_test(no_door_of_a_batcher_hangs_in_a_child),
     };
