@@ -179,7 +179,7 @@ void rl__fair_leave(struct rl__fair *fair, struct rl__account *account)
     if (--account->joined == 0) {
         if (account->end > class->now) {
             account->idle.key[0] = account->end;
-            account->idle.key[1] = account->key;
+            account->idle.key[1] = 0; /* of one end, in whichever order */
             rl__heap_push(&class->idle, &account->idle);
         } else {
             drop_account(fair, account);
