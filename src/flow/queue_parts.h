@@ -1,12 +1,55 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue from inside: strands and holds (strand.c), crowds (crowd.c), and the order of steps
- * (queue.c). */
+/* The queue from inside: those who are alike (strand.c), where their limits hold them (lane.c),
+ * where their own do (hold.c), how many there may be (crowd.c); the ways in and out (queue.c,
+ * queue_evict.c), a run (queue_run.c), and what is planned (queue_plan.c) or guessed (guess.c). */
 #ifndef LLMRL_SRC_QUEUE_PARTS_H
 #define LLMRL_SRC_QUEUE_PARTS_H
 
 #include "flow/queue.h"
 
 #define RL__OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+/* ---- those who are done ---- */
+struct rl__done_list {
+    struct rl__waiter *first, **end;
+};
+
+static inline void rl__tell(struct rl__done_list *done, struct rl__waiter *waiter, rl_status status,
+                            rl_time retry_at)
+{
+    waiter->status = status;
+    waiter->retry_at = retry_at;
+    waiter->next_done = NULL;
+    *done->end = waiter;
+    done->end = &waiter->next_done;
+}
+
+/* ---- queue.c ---- */
+/* A delayed waiter, or a new one, comes to its strand. */
+void rl__queue_enter(struct rl__queue *queue, struct rl__waiter *waiter, rl_time now);
+/* A strand comes to its lane, or stands there anew. */
+void rl__queue_line_up(struct rl__queue *queue, struct rl__strand *strand);
+
+/* ---- lane.c ---- */
+/* It is asked in this run, or the next; if nobody stands in it, never. */
+void rl__lane_due(struct rl__queue *queue, struct rl__lane *lane);
+/* It is not asked before the time that its head was told. */
+void rl__lane_sleep(struct rl__queue *queue, struct rl__lane *lane, const struct rl__waiter *head);
+/* The strand was held back: it takes the place where its lane meets others. */
+void rl__lane_park(struct rl__queue *queue, struct rl__lane *lane, struct rl__strand *strand,
+                   const struct rl__refusal *refusal);
+/* The place is given up. */
+void rl__lane_unpark(struct rl__lane *lane);
+/* Makes those lanes due that are held back in that scope, for a reason that may pass before its
+ * time. */
+void rl__lane_poke(struct rl__queue *queue, const struct rl__scope *scope);
+
+/* ---- guess.c ---- */
+/* It counts among those who wait in its lane; not any more. */
+void rl__guess_came(struct rl__waiter *waiter);
+void rl__guess_left(const struct rl__waiter *waiter);
+/* One of that price was granted. */
+void rl__guess_served(struct rl__lane *lane, rl_duration span, rl_time now);
 
 /* ---- strand.c ---- */
 /* The strand of a waiter, joined. NULL: out of memory. */
