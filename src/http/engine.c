@@ -14,10 +14,11 @@
 
 /* ---- opening and closing ---- */
 
+/* The clock of rl_now(), which both count the time asleep. */
 static int open_timer(void)
 {
 #ifdef __linux__
-    return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 #else
     return -1;
 #endif
@@ -331,8 +332,8 @@ static void read_finished(rl_http_engine *engine)
     }
 }
 
-/* Arms the timer for the next planned departure, to the nanosecond; returns how long poll may take
- * at most, in ms. */
+/* Arms the timer for the next planned departure, to the nanosecond, or for an hour, so that a
+ * longer sleep of the machine ends the wait; returns how long poll may take at most, in ms. */
 static int plan_wait(rl_http_engine *engine, rl_time until, struct curl_waitfd *timer)
 {
     rl_time next = rl_next_wakeup(engine->rl), now = rl_now(engine->rl);
@@ -343,13 +344,15 @@ static int plan_wait(rl_http_engine *engine, rl_time until, struct curl_waitfd *
         next = until;
     left = next > now ? next - now : 0;
 #ifdef __linux__
-    if (left > 0 && engine->timer >= 0 && left < RL_HOUR) {
-        struct itimerspec spec = { .it_value = { (time_t)(left / RL_SECOND),
-                                                 (long)(left % RL_SECOND) } };
+    if (left > 0 && engine->timer >= 0) {
+        rl_duration armed = left < RL_HOUR ? left : RL_HOUR;
+        struct itimerspec spec = { .it_value = { (time_t)(armed / RL_SECOND),
+                                                 (long)(armed % RL_SECOND) } };
 
         if (timerfd_settime(engine->timer, 0, &spec, NULL) == 0) {
             *timer = (struct curl_waitfd){ .fd = engine->timer, .events = CURL_WAIT_POLLIN };
-            left += RL_MILLISECOND; /* the timer is what ends the wait */
+            if (left < RL_HOUR)
+                left += RL_MILLISECOND; /* the timer is what ends the wait */
         }
     }
 #endif

@@ -617,6 +617,39 @@ static void only_safe_doors_are_knocked_at(void **state)
     rl_close(seen.rl);
 }
 
+#ifdef __linux__
+/* 7 is CLOCK_BOOTTIME; poll's own clock stands still while the machine sleeps. */
+static void the_engines_timer_counts_the_time_asleep(void **state)
+{
+    DIR *dir = opendir("/proc/self/fdinfo");
+    const struct dirent *entry;
+    unsigned timers = 0;
+    struct seen seen;
+
+    (void)state;
+    assert_non_null(dir);
+    begin(&seen);
+    while ((entry = readdir(dir)) != NULL) {
+        char path[300], line[100];
+        FILE *file;
+        int clock;
+
+        (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%s", entry->d_name);
+        if ((file = fopen(path, "r")) == NULL)
+            continue;
+        while (fgets(line, sizeof line, file) != NULL)
+            if (sscanf(line, "clockid: %d", &clock) == 1) {
+                assert_int_equal(clock, 7);
+                timers++;
+            }
+        (void)fclose(file);
+    }
+    (void)closedir(dir);
+    assert_int_equal(timers, 1);
+    end(&seen);
+}
+#endif
+
 static void a_path_cannot_choose_a_host(void **state)
 {
     static const char *const bad[] = { "",        "ok",    "//evil.example/ok", "/\\evil.example",
@@ -795,6 +828,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_handed_on_whole),
+#ifdef __linux__
+        cmocka_unit_test(the_engines_timer_counts_the_time_asleep),
+#endif
         cmocka_unit_test(hundreds_are_in_flight_at_once),
         cmocka_unit_test(each_sending_has_its_permit),
         cmocka_unit_test(a_broken_connection_is_tried_again_with_a_permit),

@@ -606,6 +606,7 @@ static void all_of_a_user_are_cancelled_at_once(void **state)
 struct blocked {
     rl_context *rl;
     rl_ticket ticket;
+    uint64_t max_wait_ms; /* 0: RL_NEVER */
     rl_status status;
 };
 
@@ -616,6 +617,8 @@ static void *wait_for_ever(void *user)
     rl_permit permit;
 
     request.ticket = &blocked->ticket;
+    if (blocked->max_wait_ms != 0)
+        request.max_wait_ms = blocked->max_wait_ms;
     blocked->status = rl_acquire(blocked->rl, &request, &permit);
     return NULL;
 }
@@ -673,6 +676,62 @@ static void a_blocked_call_is_cancelled_by_its_ticket(void **state)
     (void)wait_for_ever(&blocked[1]); /* a used ticket does not wait */
     assert_int_equal(blocked[1].status, RL_E_CANCELLED);
     rl_close(blocked[0].rl);
+}
+
+/* Eight hours at once, as after a sleep of the machine: whoever is blocked learns of it, whichever
+ * thread looks first; they are worth a burst, and end who would not have waited so long. */
+static void a_leap_of_hours_is_seen_by_all_who_are_blocked(void **state)
+{
+    static const struct {
+        uint64_t max_wait_ms;
+        rl_status status;
+    } row[] = { { RL_NEVER, RL_OK },
+                { RL_NEVER, RL_OK },
+                { RL_NEVER, RL_OK },
+                { RL_NEVER, RL_OK },
+                { 10 * 3600 * 1000, RL_E_TIMEOUT } };
+    enum { BLOCKED = sizeof row / sizeof row[0] };
+    struct vclock clock = { .now = 1000 * RL_SECOND };
+    rl_hooks hooks = vclock_hooks(&clock);
+    rl_options options = RL_OPTIONS_INIT;
+    struct blocked blocked[BLOCKED];
+    pthread_t thread[BLOCKED];
+    rl_request request = ask("a", 0);
+    rl_permit permit;
+    rl_context *rl;
+
+    (void)state;
+    hooks.sleep_until = NULL; /* a clock that nobody's sleep moves */
+    options.hooks = &hooks;
+    options.config_json =
+        "{\"providers\": {\"p\": {\"auto_detect\": false, \"limits\": [{\"dimension\": "
+        "\"requests\", \"amount\": 1, \"period\": \"5h\", \"algorithm\": \"token_bucket\", "
+        "\"burst\": 1}]}}}";
+    assert_int_equal(rl_open(&options, &rl), RL_OK);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    for (int i = 0; i < BLOCKED; i++) {
+        blocked[i] = (struct blocked){ .rl = rl, .max_wait_ms = row[i].max_wait_ms };
+        assert_int_equal(pthread_create(&thread[i], NULL, wait_for_ever, &blocked[i]), 0);
+        wait_until_waiting(rl, (uint64_t)i + 1);
+    }
+    vclock_advance(&clock, 8 * RL_HOUR);
+    wait_until_waiting(rl, BLOCKED - 1);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
+    assert_true(permit.retry_at == 1000 * RL_SECOND + 13 * RL_HOUR);
+    vclock_advance(&clock, 5 * RL_HOUR - 1);
+    wait_until_waiting(rl, BLOCKED - 2); /* the one whose time is over, and no other */
+    assert_int_equal(rl_dispatch(rl), 0);
+    wait_until_waiting(rl, BLOCKED - 2);
+    vclock_advance(&clock, 1);
+    wait_until_waiting(rl, BLOCKED - 3);
+    vclock_advance(&clock, 8 * RL_HOUR);
+    wait_until_waiting(rl, BLOCKED - 4);
+    vclock_advance(&clock, 8 * RL_HOUR);
+    for (int i = 0; i < BLOCKED; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+        assert_int_equal(blocked[i].status, row[i].status);
+    }
+    rl_close(rl);
 }
 
 /* EINTR is none of the caller's business, whether the program restarts its calls or not. */
@@ -922,6 +981,7 @@ int main(void)
         cmocka_unit_test(other_rules_order_those_who_wait_anew),
         cmocka_unit_test(all_of_a_user_are_cancelled_at_once),
         cmocka_unit_test(a_blocked_call_is_cancelled_by_its_ticket),
+        cmocka_unit_test(a_leap_of_hours_is_seen_by_all_who_are_blocked),
         cmocka_unit_test(signals_do_not_end_the_waiting),
         cmocka_unit_test(signals_interrupt_the_poll_and_nothing_else),
         cmocka_unit_test(the_sleeper_for_all_does_not_go_for_it),
