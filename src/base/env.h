@@ -13,7 +13,7 @@ struct rl__env {
     int own_clock;    /* hooks.now is the default one: a wait may use the kernel's timers */
     uint64_t seed[4]; /* of the default generator; only random.c knows what they mean */
     pid_t owner;      /* the process that resolved them */
-    const uint64_t *mark; /* of base/fork_mark.h; borrowed; NULL: the system is asked */
+    uint64_t *mark;   /* of base/fork_mark.h; borrowed; NULL: the system is asked */
 };
 
 /* Resolves `hooks` (NULL: all defaults). RL_E_TOO_NEW if it has fields that we do not know,

@@ -21,7 +21,7 @@ static int heeds_advice(void *page, size_t size)
     return madvise(page, size, -1) != 0 && madvise(page, size, MADV_WIPEONFORK) == 0;
 }
 
-const uint64_t *rl__fork_mark_new(void)
+uint64_t *rl__fork_mark_new(void)
 {
     size_t size = page_size();
     uint64_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -36,20 +36,20 @@ const uint64_t *rl__fork_mark_new(void)
     return page;
 }
 
-void rl__fork_mark_free(const uint64_t *mark)
+void rl__fork_mark_free(uint64_t *mark)
 {
     if (mark != NULL)
-        (void)munmap((void *)(uintptr_t)mark, page_size()); /* ours, and whole */
+        (void)munmap(mark, page_size()); /* ours, and whole */
 }
 
 #else
 
-const uint64_t *rl__fork_mark_new(void)
+uint64_t *rl__fork_mark_new(void)
 {
     return NULL;
 }
 
-void rl__fork_mark_free(const uint64_t *mark)
+void rl__fork_mark_free(uint64_t *mark)
 {
     (void)mark;
 }

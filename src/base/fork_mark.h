@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* NULL: this system has no such pages, or no memory. Yours: give it to rl__fork_mark_free(). */
-const uint64_t *rl__fork_mark_new(void);
+uint64_t *rl__fork_mark_new(void);
 /* NULL is fine. */
-void rl__fork_mark_free(const uint64_t *mark);
+void rl__fork_mark_free(uint64_t *mark);
 
 #endif

@@ -58,7 +58,7 @@ static void grow(struct rl__map *map)
     more.slot = rl__alloc_zeroed(map->env, more.size, sizeof *more.slot);
     if (more.slot == NULL)
         return;
-    for (size_t i = 0; i < map->size; i++)
+    for (size_t i = 0; map->slot != NULL && i < map->size; i++)
         if (map->slot[i].first != NULL)
             *slot_for(&more, map->slot[i].hash) = map->slot[i];
     more.used = map->used;

@@ -133,7 +133,7 @@ static void without_memory_all_are_found(void **ctx)
     static const uint64_t length[] = { 1, 100, UINT64_MAX / 2 };
 
     (void)ctx;
-    for (uint64_t i = 0; i < 6 * 3; i++) {
+    for (uint64_t i = 0; i < 18; i++) {
         struct drought drought = { .dice = { .random = i + 1 }, .begin = 1 + i / 3 };
         rl_hooks hooks = vclock_hooks(&drought.dice);
         struct rl__env env;

@@ -423,7 +423,7 @@ static void expect_no_door_to_hang(int with_mark)
     rl_attempt waiting = RL_ATTEMPT_INIT;
     struct rl__provider *provider;
     rl_permit permit;
-    const uint64_t *mark = rl->env.mark;
+    uint64_t *mark = rl->env.mark;
     int ready = 0;
     pid_t child;
 
