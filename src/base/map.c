@@ -91,7 +91,7 @@ void rl__map_add(struct rl__map *map, struct rl__map_node *node)
 }
 
 /* Those behind it that had to go on because of it move up. */
-static void free_slot(struct rl__map *map, struct rl__map_slot *slot)
+static void free_slot(struct rl__map *map, const struct rl__map_slot *slot)
 {
     size_t mask = map->size - 1, gap = (size_t)(slot - map->slot), i = gap;
 
