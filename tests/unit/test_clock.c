@@ -261,6 +261,8 @@ static void the_counter_is_within_its_error(void **ctx)
         skip(); /* no invariant counter */
     assert_int_equal(outside(&clock, RL__TSC_ERROR, &ahead), 0);
     assert_int_equal(ahead, 0);
+    if (clock.check[2] > 0)
+        return; /* this machine was put to sleep meanwhile: it is being calibrated anew */
     assert_int_equal(rl_clock_in_use(&clock), RL_CLOCK_TSC);
     assert_int_equal(rl_clock_error(&clock), RL__TSC_ERROR);
 }
