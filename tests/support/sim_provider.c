@@ -82,12 +82,15 @@ static void pass(struct sim_limit *l, rl_time now)
 
 /* ---- the five of them ---- */
 
-/* Of the last window the share that a period up to now still reaches, rounded up. */
+/* Of the last window the share that a period up to now still reaches, rounded down: those that keep
+ * such counters either do that or compare the fraction as it is ("estimate < limit"), which is the
+ * same to whole requests. Rounded up, the one last request of a limit that was used to the full in
+ * the window before could never pass, however it is spaced. */
 static uint64_t counted(const struct sim_limit *l, rl_time now)
 {
     exact rest = l->period - (now - l->window);
 
-    return l->in_window + (uint64_t)((l->in_last * rest + l->period - 1) / l->period);
+    return l->in_window + (uint64_t)(l->in_last * rest / l->period);
 }
 
 static rl_duration missing_in_bucket(const struct sim_limit *l, uint64_t cost)
