@@ -156,7 +156,12 @@ rl_status rl__furnish_global(rl_context *rl);
 rl_status rl__furnish_tenants(rl_context *rl, const struct rl__config *config);
 /* How the limits of a scope are kept; `setting` is one of `limits`. */
 rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
-                         const struct rl__limits *limits, const struct rl__limit_setting *setting);
+                         const struct rl__limits *limits, const struct rl__limit_setting *setting,
+                         int of_provider);
+/* What the configuration says of a new entry, beside its limit. RL_OK or RL_E_NOMEM. */
+rl_status rl__entry_furnish(struct rl__env *env, struct rl__entry *entry,
+                            const struct rl__traits *traits,
+                            const struct rl__limit_setting *setting, int of_provider);
 /* Which settings speak of a model: its own, and those that it shares with others. NULL: none. */
 struct rl__model_choice {
     const struct rl__model_settings *own, *shared;

@@ -29,12 +29,16 @@ struct furnishing {
     const struct rl__limits *limits;
     rl_time now;
     rl_wall_time epoch;
+    int of_provider; /* it is a provider that holds to these limits; else they are our own */
 };
 
 static struct furnishing furnishing_of(rl_context *rl, const struct rl__traits *traits,
                                        const struct rl__limits *limits)
 {
-    struct furnishing f = { &rl->registry.traffic, traits, limits, 0, 0 };
+    struct furnishing f = { .traffic = &rl->registry.traffic,
+                            .traits = traits,
+                            .limits = limits,
+                            .of_provider = limits != &rl__settings(rl)->global };
 
     f.now = rl__now(&rl->env);
     f.epoch = epoch_of(rl, f.now);
@@ -70,6 +74,9 @@ static rl_limit shape_of(const struct furnishing *f, const struct rl__limit_sett
         limit.algorithm = limit.algorithm == NULL ? rl_algorithm_find(NULL)->name : limit.algorithm;
         return limit;
     }
+    if (limit.period <= RL_MINUTE && f->of_provider &&
+        rl__limit_wants_ledger(f->traits, setting->rule.dimension, limit.period))
+        return rl__limit_paced(limit.amount, limit.period);
     if (limit.period <= RL_MINUTE || (f->traits->continuous && limit.period <= RL_DAY))
         return rl__limit_first(f->traits, limit.amount, limit.period);
     if (limit.period == RL_DAY)
@@ -82,11 +89,27 @@ static rl_limit shape_of(const struct furnishing *f, const struct rl__limit_sett
 }
 
 rl_limit rl__limit_shape(rl_context *rl, const struct rl__traits *traits,
-                         const struct rl__limits *limits, const struct rl__limit_setting *setting)
+                         const struct rl__limits *limits, const struct rl__limit_setting *setting,
+                         int of_provider)
 {
     struct furnishing f = furnishing_of(rl, traits, limits);
 
+    f.of_provider = of_provider;
     return shape_of(&f, setting);
+}
+
+rl_status rl__entry_furnish(struct rl__env *env, struct rl__entry *entry,
+                            const struct rl__traits *traits,
+                            const struct rl__limit_setting *setting, int of_provider)
+{
+    int in_ledger = entry->is_bucket && of_provider &&
+                    rl__limit_wants_ledger(traits, entry->rule.dimension, setting->limit.period);
+
+    entry->period = setting->limit.period;
+    entry->in_windows = entry->is_bucket && !traits->continuous && !in_ledger;
+    entry->configured = setting->limit.amount;
+    entry->origin = setting->origin;
+    return in_ledger ? rl__entry_open_ledger(env, entry, entry->limit.period) : RL_OK;
 }
 
 /* Before anybody sees the scope. */
@@ -116,10 +139,8 @@ static rl_status add_limits(struct rl__scope *scope, const struct furnishing *f)
 
         if (st != RL_OK)
             return st;
-        entry->period = s->limit.period;
-        entry->in_windows = entry->is_bucket && !f->traits->continuous;
-        entry->configured = s->limit.amount;
-        entry->origin = s->origin;
+        if ((st = rl__entry_furnish(scope->env, entry, f->traits, s, f->of_provider)) != RL_OK)
+            return st;
         if (s->is_pool && (st = add_pool(scope, entry, f, &s->pool)) != RL_OK)
             return st;
     }

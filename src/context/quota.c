@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "context/context.h"
 #include "provider/learn.h"
+#include "scope/ledger.h"
 
 #include <string.h>
 
@@ -53,6 +54,15 @@ static uint32_t source_of(const struct rl__entry *entry)
                                                                               : entry->source;
 }
 
+static void bound_by_ledger(const struct rl__ledger *ledger, rl_time now, rl_level *level)
+{
+    int64_t left = rl__ledger_left(ledger, now);
+    rl_duration full_in = rl__ledger_full_in(ledger, now);
+
+    level->remaining = left < level->remaining ? left : level->remaining;
+    level->full_in = full_in > level->full_in ? full_in : level->full_in;
+}
+
 static void list_entry(struct listing *list, const struct rl__scope *scope,
                        const struct rl__entry *entry)
 {
@@ -68,6 +78,8 @@ static void list_entry(struct listing *list, const struct rl__scope *scope,
                 entry->learned.pace < RL__PACE_WHOLE || rl__entry_adapts(entry));
     status.closed_until = rl__load(&scope->closed_until);
     rl_limiter_snapshot(&entry->limiter, list->now, &status.level);
+    if (entry->ledger != NULL)
+        bound_by_ledger(entry->ledger, list->now, &status.level);
     if (rl__entry_adapts(entry))
         status.amount = status.level.limit;
     put(list, &status);
@@ -225,13 +237,15 @@ static void reset_scope(struct rl__scope *scope, rl_time now)
 {
     for (size_t i = 0; i < rl__scope_count(scope); i++) {
         struct rl__entry *entry = scope->entry[i];
-        rl_level level, fresh;
+        int64_t left = rl__entry_left(entry, now);
+        rl_level level;
 
         rl_limiter_snapshot(&entry->limiter, now, &level);
         rl__store(&entry->reset_at, now);
         rl_limiter_set_level(&entry->limiter, (int64_t)level.burst, now);
-        rl_limiter_snapshot(&entry->limiter, now, &fresh);
-        rl__fetch_add(&entry->shift, (uint64_t)fresh.remaining - (uint64_t)level.remaining);
+        if (entry->ledger != NULL)
+            rl__ledger_correct(entry->ledger, INT64_MAX, now);
+        rl__fetch_add(&entry->shift, (uint64_t)rl__entry_left(entry, now) - (uint64_t)left);
     }
 }
 

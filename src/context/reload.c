@@ -187,12 +187,9 @@ static rl_status prepare_one(struct reload *r, struct change *like,
                        change->limit.algorithm == NULL ? 0 : r->now, &after);
     if (st != RL_OK)
         return st;
-    after->period = setting->limit.period;
-    after->in_windows = after->is_bucket && !change->traits->continuous;
-    after->configured = setting->limit.amount;
-    after->origin = setting->origin;
     change->after = after;
-    return RL_OK;
+    return rl__entry_furnish(&r->rl->env, after, change->traits, setting,
+                             change->scope != &r->rl->registry.global);
 }
 
 static size_t fresh_in(const struct reload *r, const struct rl__scope *scope)
@@ -220,7 +217,7 @@ static rl_status prepare_scope(struct reload *r, struct rl__scope *scope,
     for (const struct rl__limit_setting *s = limits->first; s != NULL && st == RL_OK; s = s->next) {
         struct change like = { .scope = scope, .traits = traits };
 
-        like.limit = rl__limit_shape(r->rl, traits, limits, s);
+        like.limit = rl__limit_shape(r->rl, traits, limits, s, scope != &r->rl->registry.global);
         st = prepare_one(r, &like, s);
     }
     if (st == RL_OK && rl__scope_count(scope) + fresh_in(r, scope) > RL__SCOPE_ENTRIES)
@@ -396,6 +393,18 @@ static void drop(const struct reload *r, struct rl__entry *entry, const struct r
     rl__learn_put(entry, &limit, r->now);
 }
 
+static rl_level level_of(const struct rl__entry *entry, rl_time now)
+{
+    rl_level level;
+
+    rl_limiter_snapshot(&entry->limiter, now, &level);
+    if (entry->ledger != NULL) {
+        level.burst = level.limit;
+        level.remaining = rl__entry_left(entry, now);
+    }
+    return level;
+}
+
 /* Another limiter takes over: what was used of the old one is used of the new one, and what is
  * under way will be settled there. */
 static void take_over(const struct reload *r, struct rl__entry *from, struct rl__entry *to)
@@ -404,9 +413,12 @@ static void take_over(const struct reload *r, struct rl__entry *from, struct rl_
 
     if (from == NULL || from == to)
         return;
-    rl_limiter_snapshot(&from->limiter, r->now, &old);
-    rl_limiter_snapshot(&to->limiter, r->now, &fresh);
-    rl_limiter_set_level(&to->limiter, rl__level_carried(&old, fresh.burst), r->now);
+    old = level_of(from, r->now);
+    fresh = level_of(to, r->now);
+    if (to->ledger != NULL)
+        rl__entry_correct(to, rl__level_carried(&old, fresh.burst) - fresh.remaining, r->now);
+    else
+        rl_limiter_set_level(&to->limiter, rl__level_carried(&old, fresh.burst), r->now);
     rl__store(&to->reset_at, rl__load(&from->reset_at));
     switch_off(r, from, to);
 }

@@ -56,6 +56,18 @@ struct rl__lesson {
 /* The limit to put in force for `amount` units per `period` before anything is known of bursts. */
 rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_duration period);
 
+/* Where no provider's documents say how its tokens are kept, none of them may be refused: whether
+ * it is by a bucket that refills and holds the whole amount, or hardly more than two requests; by
+ * windows, wherever those begin; or by a log. A ledger keeps it in any period to the amount, and a
+ * bucket before that paces. Nothing less would do, and it gives the whole amount in each period,
+ * but for the 1/300 by which a ledger is late and what arrivals may bunch by. A provider that
+ * weighs its last window by the share of it that is near may refuse a little even then: it does so
+ * to who keeps its limit, and a refusal slows the pace. Of requests, a unit each, a bucket alone
+ * does. */
+int rl__limit_wants_ledger(const struct rl__traits *traits, uint32_t dimension, rl_duration period);
+/* The limit to put in force before it, and the period of the ledger. */
+rl_limit rl__limit_paced(uint64_t amount, rl_duration period);
+
 /* The number itself: what was set or reported, the smaller of both. */
 uint64_t rl__learn_amount(const struct rl__entry *entry);
 

@@ -4,6 +4,7 @@
 #include "provider/learn_parts.h"
 
 #include "base/arith.h"
+#include "scope/ledger.h"
 
 #define TRIAL_TIME  (2 * RL_SECOND) /* holds one whole second, wherever it starts */
 #define TRIAL_SHARE 10              /* of the rate: 1/10 */
@@ -39,6 +40,22 @@ rl_limit rl__limit_first(const struct rl__traits *traits, uint64_t amount, rl_du
     return limit;
 }
 
+int rl__limit_wants_ledger(const struct rl__traits *traits, uint32_t dimension, rl_duration period)
+{
+    return !traits->continuous && dimension != RL_REQUESTS && period < RL__LONG_PERIOD;
+}
+
+rl_limit rl__limit_paced(uint64_t amount, rl_duration period)
+{
+    rl_limit limit = RL_LIMIT_INIT;
+
+    limit.amount = rl__min(amount, RL_AMOUNT_MAX);
+    limit.period = rl__add_sat(period, bunching_in(period));
+    limit.oversize = RL_OVERSIZE_BORROW;
+    limit.burst = rl__small_burst(limit.amount, period);
+    return limit;
+}
+
 static int stands_for_window(const struct rl__entry *entry)
 {
     return rl__load(&entry->in_windows) != 0;
@@ -55,6 +72,8 @@ uint64_t rl__learn_small_burst_of(const struct rl__entry *entry, const rl_limit 
     uint64_t largest = entry->rule.dimension == RL_REQUESTS ? 0 : entry->learned.largest;
     uint64_t most = entry->learned.most;
 
+    if (entry->ledger != NULL) /* it costs nothing there: what comes back finds a place */
+        return rl__min(rl__max(small, 2 * largest), rl__max(limit->amount, 1));
     if (stands_for_window(entry))
         return largest > limit->amount / 8 ? small : rl__max(small, 2 * largest);
     if (largest <= limit->amount / 32)
@@ -87,7 +106,8 @@ rl_limit rl__learn_limit(const struct rl__entry *entry, const struct rl__traits 
         limit.burst = rl__min(limit.burst, limit.amount);
         return limit;
     }
-    limit = rl__limit_first(traits, amount, entry->period);
+    limit = entry->ledger != NULL ? rl__limit_paced(amount, entry->period)
+                                  : rl__limit_first(traits, amount, entry->period);
     /* A share of a small number would round to nothing much: the period grows instead. */
     limit.period = rl__mul_div_up(limit.period, RL__PACE_WHOLE, entry->learned.pace);
     /* A burst that has grown stays; it never exceeds the whole limit. */
@@ -112,19 +132,22 @@ static int same_limit(const rl_limit *a, const rl_limit *b)
 
 void rl__learn_put(struct rl__entry *entry, const rl_limit *limit, rl_time now)
 {
-    rl_level before, after;
+    int64_t left = rl__entry_left(entry, now);
+    rl_level before;
 
     if (same_limit(limit, &entry->limit))
         return;
     rl_limiter_snapshot(&entry->limiter, now, &before);
     if (rl_limiter_change(&entry->limiter, limit, now) != RL_OK)
         return;
+    if (entry->ledger != NULL)
+        rl__store(&entry->ledger->amount, limit->amount);
     /* What was used stays used. But a burst that is taken back was trust, not quota: giving it up
      * is no debt. */
     if (entry->is_bucket && limit->burst < entry->limit.burst && entry->period < RL__LONG_PERIOD)
         rl_limiter_set_level(&entry->limiter, at_most(before.remaining, limit->burst), now);
-    rl_limiter_snapshot(&entry->limiter, now, &after);
-    rl__fetch_add(&entry->shift, (uint64_t)(after.remaining - before.remaining));
+    rl__fetch_add(&entry->shift, (uint64_t)(rl__entry_left(entry, now) - left));
+    rl__store(&entry->plenty, rl__learn_small_burst_of(entry, limit));
     entry->limit = *limit;
 }
 
@@ -239,7 +262,9 @@ void rl__learn_make_room(struct rl__scope *scope, const struct rl__lesson *lesso
         rl_limiter_snapshot(&entry->limiter, now, &before);
         rl__learn_put(entry, &limit, now);
         rl_limiter_snapshot(&entry->limiter, now, &after);
-        if (after.remaining - before.remaining > (int64_t)entry->learned.room)
+        if (entry->ledger != NULL && after.remaining > before.remaining)
+            rl_limiter_charge(&entry->limiter, (uint64_t)(after.remaining - before.remaining), now);
+        else if (after.remaining - before.remaining > (int64_t)entry->learned.room)
             rl__entry_correct(entry, before.remaining - after.remaining, now);
     }
 }

@@ -46,6 +46,9 @@ int rl__learn_was_hit(const rl_answer *answer, const struct rl__entry *entry,
 void rl__learn_lower_to(struct rl__entry *entry, uint64_t level, rl_time opens, rl_time now);
 /* Gives up a small share of the limit and the burst that had grown: once an episode. */
 void rl__learn_cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_time now);
+/* Of a ledger: what is not used any more, in millionths. Whom a period that holds no more than the
+ * amount is too much weighs periods, and is never kept to the last unit. */
+uint64_t rl__learn_left_out(const struct rl__entry *entry);
 /* A share that was given up comes back slowly. */
 void rl__learn_recover_pace(struct rl__entry *entry, const struct rl__lesson *lesson, rl_time now);
 

@@ -9,6 +9,10 @@
 #define PACE_RECOVERED 995000
 #define PACE_STEP      UINT64_C(1000)
 #define PACE_DOUBLINGS 5
+/* Who is refused again although no period held more has one who weighs periods: what each such cut
+ * leaves out for good, and how often. */
+#define LEFT_OUT      2500
+#define LEFT_OUT_MOST 8
 
 static int report_says_empty(const rl_answer *answer, const struct rl__entry *entry,
                              const struct rl__traits *traits)
@@ -46,15 +50,14 @@ int rl__learn_was_hit(const rl_answer *answer, const struct rl__entry *entry,
 
 void rl__learn_lower_to(struct rl__entry *entry, uint64_t level, rl_time opens, rl_time now)
 {
-    rl_level before, then, after;
+    int64_t left = rl__entry_left(entry, now);
+    rl_level then;
 
     rl_limiter_snapshot(&entry->limiter, opens, &then);
     if (then.remaining <= (int64_t)level)
         return;
-    rl_limiter_snapshot(&entry->limiter, now, &before);
     rl_limiter_set_level(&entry->limiter, (int64_t)rl__min(level, entry->limit.burst), opens);
-    rl_limiter_snapshot(&entry->limiter, now, &after);
-    rl__fetch_add(&entry->shift, (uint64_t)(after.remaining - before.remaining));
+    rl__fetch_add(&entry->shift, (uint64_t)(rl__entry_left(entry, now) - left));
 }
 
 void rl__learn_cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_time now)
@@ -79,6 +82,16 @@ void rl__learn_cut(struct rl__entry *entry, const struct rl__lesson *lesson, rl_
     rl__learn_put(entry, &limit, now);
 }
 
+uint64_t rl__learn_left_out(const struct rl__entry *entry)
+{
+    return entry->ledger != NULL ? LEFT_OUT * rl__min(entry->learned.cuts, LEFT_OUT_MOST) : 0;
+}
+
+static uint64_t recovered_of(const struct rl__entry *entry)
+{
+    return PACE_RECOVERED - rl__learn_left_out(entry);
+}
+
 /* A share that was given up comes back, and not quite: a thousandth after the first minute without
  * a cut, then twice as much each minute. */
 void rl__learn_recover_pace(struct rl__entry *entry, const struct rl__lesson *lesson, rl_time now)
@@ -86,11 +99,12 @@ void rl__learn_recover_pace(struct rl__entry *entry, const struct rl__lesson *le
     uint64_t minutes = rl__sub_sat(now, entry->learned.cut_at) / RL_MINUTE;
     rl_limit limit;
 
-    if (entry->learned.pace >= PACE_RECOVERED || minutes == 0 ||
+    if (entry->learned.pace >= recovered_of(entry) || minutes == 0 ||
         rl__sub_sat(now, entry->learned.recovered_at) < RL_MINUTE)
         return;
-    entry->learned.pace = rl__min(
-        entry->learned.pace + (PACE_STEP << rl__min(minutes - 1, PACE_DOUBLINGS)), PACE_RECOVERED);
+    entry->learned.pace =
+        rl__min(entry->learned.pace + (PACE_STEP << rl__min(minutes - 1, PACE_DOUBLINGS)),
+                recovered_of(entry));
     entry->learned.recovered_at = now;
     limit = rl__learn_limit(entry, lesson->traits);
     rl__learn_put(entry, &limit, now);

@@ -8,6 +8,7 @@
 #include "limiter/prepared.h"
 #include "scope/holding.h"
 #include "scope/lease.h"
+#include "scope/ledger.h"
 #include "scope/visit.h"
 
 #include <string.h>
@@ -102,6 +103,18 @@ static rl_status ask_limiter(const struct step *step, const struct rl__cost *cos
     return rl_limiter_peek(&entry->limiter, at_once(entry, step->amount) + leave, now, retry_at);
 }
 
+/* And what its bucket says is not all. */
+static rl_status ask_ledger(const struct rl__entry *entry, uint64_t amount, rl_time now,
+                            rl_status st, rl_time *retry_at)
+{
+    rl_time later;
+
+    if (rl__ledger_peek(entry->ledger, at_once(entry, amount), now, &later) == RL_OK)
+        return st;
+    *retry_at = st == RL_WAIT ? rl__max(*retry_at, later) : later;
+    return RL_WAIT;
+}
+
 static int holds_back(const struct rl__entry *entry)
 {
     return !entry->rule.shadow && !rl__entry_is_off(entry);
@@ -123,6 +136,8 @@ __attribute__((noinline)) static rl_status ask_entry(struct rl__scope *scope,
     if (rank != NULL)
         ask_queue(step->entry, scope, rank, refusal);
     st = ask_limiter(step, cost, now, &retry_at);
+    if (step->entry->ledger != NULL && (st == RL_OK || st == RL_WAIT))
+        st = ask_ledger(step->entry, step->amount, now, st, &retry_at);
     if (st == RL_WAIT && step->entry->is_searched)
         rl__store(&step->entry->bound_at, now);
     if (st == RL_WAIT)
@@ -138,7 +153,8 @@ static inline int is_ready(struct step *step, const struct rl__rank *rank,
 {
     const struct rl__entry *entry = step->entry;
 
-    return rank == NULL && holds_back(entry) && !rl__rule_sets_aside(&entry->rule, cost) &&
+    return rank == NULL && entry->ledger == NULL && holds_back(entry) &&
+           !rl__rule_sets_aside(&entry->rule, cost) &&
            rl__limiter_prepare(&entry->limiter, step->amount, now, &step->prepared);
 }
 
@@ -235,6 +251,25 @@ int rl__admit_fits(const struct rl__lane *lane, const struct rl__cost *cost)
     return 1;
 }
 
+static rl_status take_at_once(struct rl__entry *entry, uint64_t first, rl_time now,
+                              rl_time *retry_at)
+{
+    rl_status st = rl_limiter_take(&entry->limiter, first, now, retry_at);
+
+    if (st != RL_OK || entry->ledger == NULL)
+        return st;
+    if ((st = rl__ledger_take(entry->ledger, first, now, retry_at)) != RL_OK)
+        rl_limiter_settle(&entry->limiter, first, 0, now, now);
+    return st;
+}
+
+static void charge_entry(struct rl__entry *entry, uint64_t units, rl_time now)
+{
+    rl_limiter_charge(&entry->limiter, units, now);
+    if (entry->ledger != NULL)
+        rl__ledger_charge(entry->ledger, units, now);
+}
+
 static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time now,
                             rl_time *retry_at)
 {
@@ -243,23 +278,28 @@ static rl_status take_entry(struct rl__entry *entry, uint64_t amount, rl_time no
 
     if (rl__entry_is_off(entry))
         return RL_OK;
-    st = rl_limiter_take(&entry->limiter, first, now, retry_at);
+    st = take_at_once(entry, first, now, retry_at);
     if (st == RL_OK) {
-        rl_limiter_charge(&entry->limiter, amount - first, now);
+        if (first < amount)
+            charge_entry(entry, amount - first, now);
         return RL_OK;
     }
     if (!entry->rule.shadow)
         return st;
-    rl_limiter_charge(&entry->limiter, rl__min(amount, amount_of(entry)), now);
+    charge_entry(entry, rl__min(amount, amount_of(entry)), now);
     rl__fetch_add(&entry->shadowed, 1);
     return RL_OK;
 }
 
 static void give_back(const struct step *step, size_t count, rl_time now)
 {
-    for (; count > 0; step++, count--)
-        if (!rl__entry_is_off(step->entry))
-            rl_limiter_settle(&step->entry->limiter, step->amount, 0, now, now);
+    for (; count > 0; step++, count--) {
+        if (rl__entry_is_off(step->entry))
+            continue;
+        rl_limiter_settle(&step->entry->limiter, step->amount, 0, now, now);
+        if (step->entry->ledger != NULL)
+            rl__ledger_settle(step->entry->ledger, step->amount, 0, now, now);
+    }
 }
 
 static struct rl__scope *scope_of(const struct rl__lane *lane, const struct trial *trial,
@@ -338,40 +378,71 @@ static void commit_all(struct rl__holding *holding, struct rl__taken *taken)
     }
 }
 
-#define SMALL_BURST 16
-#define FULL_ANEW   RL_MILLISECOND /* noted no oftener, so that threads need not meet there */
-
-/* Who was full before this grant owes nothing any more: what he was lowered by has come back with
- * the time, and more than full he cannot be. A price is rounded up, by less than a unit; of a small
- * burst a unit is too much to overlook. */
-static int was_full(const struct step *step, int64_t level)
+/* What he was lowered by has come back with the time to who was full before this grant, and more
+ * than full he cannot be: so he owes nothing any more, and who was less than full, no more than he
+ * lacked. Who has next to nothing uses all that comes, and nothing has come back. Full as the
+ * provider is: our own burst may be a small part of that. */
+static void note_owed(struct rl__entry *entry, uint64_t took, int64_t level)
 {
-    uint64_t burst = rl__load(&step->entry->limiter.plan.word[2]);
-    int64_t near = burst > SMALL_BURST;
+    uint64_t was = level + (int64_t)took > 0 ? (uint64_t)(level + (int64_t)took) : 0;
+    uint64_t burst = rl__load(&entry->limiter.plan.word[entry->ledger != NULL ? 0 : 2]);
+    uint64_t holds = rl__entry_provider_holds(entry);
+    uint64_t lacked = was >= burst ? 0 : rl__sub_sat(holds, was);
 
-    if (step->ready)
-        return step->prepared.answer.used <= (near ? step->prepared.answer.scale : 0);
-    return step->amount >= burst || level + (int64_t)step->amount + near >= (int64_t)burst;
+    if (was < holds / 4 && was < burst)
+        return;
+    if (lacked < rl__load(&entry->owes))
+        rl__store(&entry->owes, lacked);
 }
 
-static void note_full(struct rl__entry *entry, rl_time now)
+#define NEAR_SHARE 8
+#define NEAR_ANEW  RL_MILLISECOND /* noted no oftener, so that threads need not meet there */
+
+/* From when on it counts see rl__entry.taken. */
+static void note_taken(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
+{
+    int near_full =
+        level + (int64_t)took >= (int64_t)(rl__entry_provider_holds(entry) / NEAR_SHARE);
+    rl_duration ago = rl__sub_sat(now, rl__load(&entry->near_full_at));
+
+    if (!near_full && ago >= 2 * RL__ON_THE_WAY)
+        return;
+    if (near_full && ago >= NEAR_ANEW)
+        rl__store(&entry->near_full_at, now);
+    rl__recent_add(&entry->taken, took, RL__ON_THE_WAY, now);
+}
+
+/* What leaves at the pace of the limit is little in that time; only what has been saved up goes in
+ * a rush. */
+static int is_in_rush(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
+{
+    uint64_t plenty = rl__load(&entry->plenty), before;
+
+    if (rl__load(&entry->holds) == 0)
+        return 0; /* no report speaks of it */
+    before = rl__recent_sum(&entry->rush, RL__OVERTAKEN, now);
+    if (level + (int64_t)took > (int64_t)plenty)
+        rl__recent_add(&entry->rush, took, RL__OVERTAKEN, now);
+    return before > plenty;
+}
+
+static int note_grant(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
 {
     if (rl__load(&entry->owes) != 0)
-        rl__store(&entry->owes, 0);
-    if (rl__sub_sat(now, rl__load(&entry->full_at)) >= FULL_ANEW)
-        rl__store(&entry->full_at, now);
+        note_owed(entry, took, level);
+    if (entry->ledger != NULL)
+        return 0; /* it paces before that */
+    if (entry->rule.dimension != RL_REQUESTS)
+        note_taken(entry, took, level, now);
+    return is_in_rush(entry, took, level, now);
 }
 
 static int64_t snapshot_of(const struct step *step, rl_time now)
 {
     struct rl__entry *entry = step->entry;
-    int64_t level = step->ready ? rl__prepared_left(&step->prepared)
-                                : rl__limiter_remaining(&entry->limiter, now);
+    int64_t level = step->ready ? rl__prepared_left(&step->prepared) : rl__entry_left(entry, now);
 
-    if ((rl__load(&entry->owes) != 0 || entry->rule.dimension != RL_REQUESTS) &&
-        was_full(step, level))
-        note_full(entry, now);
-    return level - rl__entry_shift(entry);
+    return 2 * (level - rl__entry_shift(entry)) + note_grant(entry, step->amount, level, now);
 }
 
 /* Innermost scope first. */

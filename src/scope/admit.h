@@ -43,7 +43,7 @@ struct rl__taken {
     /* The level of each limiter right after the grant, less the corrections made until then: what a
      * report on this request's arrival has to be compared with. The innermost scope's first, then
      * the provider's, as far as there is room. */
-    int64_t snapshot[RL__SNAPSHOTS];
+    int64_t snapshot[RL__SNAPSHOTS]; /* twice that; odd: in a rush, see rl__grant_in_rush() */
 };
 _Static_assert(RL__TENANT_KINDS <= RL__LEASED_AT && RL__LEASED_AT + RL__LANE_SCOPES <= 8,
                "tenants and scopes have bits of one byte");

@@ -3,8 +3,9 @@
 #include "scope/permit.h"
 
 #include "base/arith.h"
-#include "limiter/limiter.h"
+#include "limiter/prepared.h"
 #include "scope/holding.h"
+#include "scope/ledger.h"
 #include "scope/visit.h"
 
 #include <string.h>
@@ -147,8 +148,10 @@ static void book(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_t
 {
     uint64_t most = rl__load(&entry->limiter.plan.word[0]); /* the amount; see rl_plan */
 
-    rl_limiter_settle(&entry->limiter, reserved, rl__min(used, rl__add_sat(reserved, most)), at,
-                      now);
+    used = rl__min(used, rl__add_sat(reserved, most));
+    rl_limiter_settle(&entry->limiter, reserved, used, at, now);
+    if (entry->ledger != NULL)
+        rl__ledger_settle(entry->ledger, reserved, used, at, now);
 }
 
 static int settle_tenants(struct rl__holding *holding, const struct rl__cost *reserved,
@@ -181,25 +184,45 @@ static struct rl__entry *keeper_of(struct rl__entry *entry)
     return entry;
 }
 
-/* A bucket that was full since has had no room for what comes back of earlier ones: the provider's
- * may have been full as well when it came back there. */
-static int is_lost(const struct rl__entry *entry, rl_time at)
+/* What a bucket has, of a unit that is there in part the whole. */
+static int64_t level_up(const struct rl__entry *entry, rl_time now)
 {
-    return !RL__HAS(entry->limiter.algorithm, settle) && at < rl__load(&entry->full_at) &&
-           entry->rule.dimension != RL_CONCURRENCY;
+    rl_level level;
+
+    rl_limiter_snapshot(&entry->limiter, now, &level);
+    return (int64_t)level.burst -
+           (int64_t)rl__min(rl__mul_div(level.full_in, level.limit, entry->limiter.plan.word[1]),
+                            RL_AMOUNT_MAX);
+}
+
+/* What comes back to a provider's bucket comes before those that are still on their way there have
+ * taken theirs, and finds the less room: what would have overflowed there is not given back here.
+ * So our level is never above the provider's. Who is answered has arrived, of course. */
+static uint64_t overflow(struct rl__entry *entry, uint64_t reserved, uint64_t used, rl_time at,
+                         rl_time now)
+{
+    uint64_t lately;
+    int64_t room;
+
+    if (RL__HAS(entry->limiter.algorithm, settle) || entry->rule.dimension == RL_CONCURRENCY)
+        return 0;
+    rl__recent_drop(&entry->taken, reserved, RL__ON_THE_WAY, at, now);
+    lately = rl__min(rl__recent_sum(&entry->taken, RL__ON_THE_WAY, now), RL_AMOUNT_MAX);
+    room = (int64_t)rl__entry_provider_holds(entry) - level_up(entry, now) - (int64_t)lately;
+    return rl__sub_sat(reserved - used, room > 0 ? (uint64_t)room : 0);
 }
 
 /* Where no period may hold more, what was reserved counts in each that was on while the answer was
  * under way, and only in the rest it does not: a bucket gets that share back. */
-static uint64_t used_in_periods(const struct rl__entry *entry, uint64_t reserved, uint64_t used,
+static uint64_t used_in_periods(struct rl__entry *entry, uint64_t reserved, uint64_t used,
                                 rl_time at, rl_time now)
 {
     rl_duration gone = rl__min(rl__sub_sat(now, at), entry->period);
 
-    if (used >= reserved)
+    if (used >= reserved || entry->ledger != NULL)
         return used;
     if (rl__load(&entry->in_windows) == 0)
-        return is_lost(entry, at) ? reserved : used;
+        return used + overflow(entry, reserved, used, at, now);
     if (used == 0)
         return 0; /* it never counted there */
     /* To the nearest: of small requests a unit each would add up. */
@@ -312,15 +335,29 @@ int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
     return gave;
 }
 
-int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry)
+static int64_t snapshot_of(const struct rl__grant *grant, const struct rl__entry *entry)
 {
     size_t index = 0, known = snapshots_of(grant);
 
     for (size_t s = RL__LANE_SCOPES - 1; s > RL__GLOBAL_SCOPE; s--)
         for (size_t i = 0; i < grant->count[s] && index < known; i++, index++)
             if (grant->lane->scope[s]->entry[i] == entry)
-                return grant->snapshot[index] == RL__NO_SNAPSHOT
-                           ? RL__NO_SNAPSHOT
-                           : grant->snapshot[index] + rl__entry_shift(entry);
+                return grant->snapshot[index];
     return RL__NO_SNAPSHOT;
+}
+
+int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry)
+{
+    int64_t snapshot = snapshot_of(grant, entry);
+
+    if (snapshot == RL__NO_SNAPSHOT)
+        return RL__NO_SNAPSHOT;
+    return (snapshot - (snapshot & 1)) / 2 + rl__entry_shift(entry);
+}
+
+int rl__grant_in_rush(const struct rl__grant *grant, const struct rl__entry *entry)
+{
+    int64_t snapshot = snapshot_of(grant, entry);
+
+    return snapshot != RL__NO_SNAPSHOT && (snapshot & 1) != 0;
 }

@@ -45,5 +45,8 @@ int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
 /* The level that our own books show for that entry at the time of the grant, corrections made since
  * then included. RL__NO_SNAPSHOT: the entry is younger than the grant. */
 int64_t rl__grant_level(const struct rl__grant *grant, const struct rl__entry *entry);
+/* Whether others had left just before, and not at the pace of the limit: who of them arrived first,
+ * and so what a report on this one counts in, is not known. */
+int rl__grant_in_rush(const struct rl__grant *grant, const struct rl__entry *entry);
 
 #endif

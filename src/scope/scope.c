@@ -4,7 +4,9 @@
 
 #include "base/arith.h"
 #include "base/rl_assert.h"
+#include "limiter/prepared.h"
 #include "scope/lease.h"
+#include "scope/ledger.h"
 
 #include <string.h>
 
@@ -22,6 +24,7 @@ void rl__entry_free(struct rl__env *env, struct rl__entry *entry)
     if (entry == NULL)
         return;
     rl__free(env, entry->words);
+    rl__free(env, entry->ledger);
     rl__free(env, entry->zone);
     rl__leases_free(entry->leases);
     rl__free(env, entry);
@@ -75,6 +78,7 @@ rl_status rl__entry_new(struct rl__env *env, const struct rl__rule *rule, const 
     entry->is_searched = source == RL_SOURCE_ADAPTIVE;
     entry->configured = source == RL_SOURCE_ANSWER || entry->is_searched ? RL_NEVER : limit->amount;
     entry->is_bucket = limit->algorithm == NULL;
+    entry->plenty = rl__small_burst(limit->amount, limit->period);
     entry->learned.pace = 1000000;
     if ((st = fill_entry(env, entry, now)) != RL_OK) {
         rl__entry_free(env, entry);
@@ -82,6 +86,20 @@ rl_status rl__entry_new(struct rl__env *env, const struct rl__rule *rule, const 
     }
     *out = entry;
     return RL_OK;
+}
+
+rl_status rl__entry_open_ledger(struct rl__env *env, struct rl__entry *entry, rl_duration period)
+{
+    if ((entry->ledger = rl__alloc_zeroed(env, 1, sizeof *entry->ledger)) == NULL)
+        return RL_E_NOMEM;
+    rl__ledger_start(entry->ledger, entry->limit.amount, period);
+    return RL_OK;
+}
+
+int64_t rl__entry_left(const struct rl__entry *entry, rl_time now)
+{
+    return entry->ledger != NULL ? rl__ledger_left(entry->ledger, now)
+                                 : rl__limiter_remaining(&entry->limiter, now);
 }
 
 void rl__scope_put(struct rl__scope *scope, struct rl__entry *entry)
@@ -122,9 +140,57 @@ struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl
     return NULL;
 }
 
+/* Who wins the exchange begins a span; the others' units go into that or the one before. */
+static void begin_span(struct rl__recent *recent, rl_time since, rl_duration span, rl_time now)
+{
+    uint64_t units;
+
+    if (!rl__exchange_if(&recent->since, &since, now))
+        return;
+    units = rl__swap(&recent->units, 0);
+    rl__store(&recent->before, now - since < 2 * span ? units : 0);
+}
+
+void rl__recent_add(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time now)
+{
+    rl_time since = rl__load(&recent->since);
+
+    if (rl__sub_sat(now, since) >= span)
+        begin_span(recent, since, span, now);
+    rl__fetch_add(&recent->units, units);
+}
+
+uint64_t rl__recent_sum(const struct rl__recent *recent, rl_duration span, rl_time now)
+{
+    rl_duration age = rl__sub_sat(now, rl__load(&recent->since));
+
+    if (age >= 2 * span)
+        return 0;
+    return rl__add_sat(rl__load(&recent->units), age < span ? rl__load(&recent->before) : 0);
+}
+
+static void take_out(uint64_t *word, uint64_t units)
+{
+    uint64_t seen = rl__load(word);
+
+    while (seen > 0 && !rl__exchange_if(word, &seen, rl__sub_sat(seen, units)))
+        ;
+}
+
+void rl__recent_drop(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time at,
+                     rl_time now)
+{
+    rl_time since = rl__load(&recent->since);
+
+    if (rl__sub_sat(now, since) < 2 * span)
+        take_out(at >= since ? &recent->units : &recent->before, units);
+}
+
 void rl__entry_correct(struct rl__entry *entry, int64_t delta, rl_time now)
 {
-    if (delta < 0)
+    if (entry->ledger != NULL)
+        rl__ledger_correct(entry->ledger, delta, now);
+    else if (delta < 0)
         rl_limiter_charge(&entry->limiter, (uint64_t)-delta, now);
     else if (delta > 0)
         rl_limiter_give_back(&entry->limiter, (uint64_t)delta, now);

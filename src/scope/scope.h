@@ -40,6 +40,13 @@ static inline int rl__rank_before(const struct rl__rank *a, const struct rl__ran
 }
 
 struct rl__leases;
+struct rl__ledger;
+
+/* What was taken of late: in the present span of time, and in the one before. Atomic. */
+struct rl__recent {
+    rl_time since;
+    uint64_t units, before;
+};
 
 /* One limit at work in a scope, with what was learned about it. */
 struct rl__entry {
@@ -61,16 +68,29 @@ struct rl__entry {
     struct rl__entry *successor; /* while it is off: who counts what it counted; NULL: nobody */
     uint64_t shadowed; /* requests that a limit in shadow mode would have held back; atomic */
     uint64_t *words;   /* owned: a state that is larger than a limiter; else NULL */
-    char *zone;        /* owned copy of limit.zone; NULL: none */
+    /* Owned: no period, wherever it starts, holds more than the amount, and the limiter is a bucket
+     * that paces. NULL: there is the limiter alone. Set before anybody sees the entry. */
+    struct rl__ledger *ledger;
+    char *zone;                /* owned copy of limit.zone; NULL: none */
     struct rl__leases *leases; /* owned: of a concurrency limit that is, or was, a pool; or NULL */
     rl_limiter limiter;
     rl_limit limit; /* in force; learning lock */
     /* Level changes that were not our own takes and gives: corrections and growth. Signed; atomic.
      */
     uint64_t shift;
-    /* Lowered by a report, and not full since: what it owes may still be given back. Atomic. */
+    /* Lowered by reports, by so much that may still be given back: no more than it has lacked to be
+     * full since. Atomic. */
     uint64_t owes;
-    rl_time full_at; /* when a grant last found it full; not kept for requests. Atomic */
+    /* Of a bucket that gets something back: what was taken of late; counted only while it is, or
+     * has just been, an eighth full, as elsewhere what comes back finds room. */
+    rl_time near_full_at;
+    struct rl__recent taken;
+    /* Where reports are compared: what has left at once, out of more than trickles in. Kept while
+     * there is more than `plenty`. */
+    uint64_t plenty; /* atomic */
+    struct rl__recent rush;
+    /* How much the provider's own bucket holds, as reports show; 0: none has yet. Atomic. */
+    uint64_t holds;
     /* Who waits here first, so that later ones of other lanes do not pass; all 0: nobody. Queue
      * lock writes, anybody reads. */
     struct rl__rank parked;
@@ -219,6 +239,8 @@ rl_status rl__scope_add(struct rl__scope *scope, const struct rl__rule *rule, co
 rl_status rl__entry_new(struct rl__env *env, const struct rl__rule *rule, const rl_limit *limit,
                         uint32_t source, rl_time now, struct rl__entry **out);
 void rl__entry_free(struct rl__env *env, struct rl__entry *entry);
+/* Gives it a ledger; before anybody uses it. */
+rl_status rl__entry_open_ledger(struct rl__env *env, struct rl__entry *entry, rl_duration period);
 void rl__scope_put(struct rl__scope *scope, struct rl__entry *entry);
 /* Frees what it holds. */
 void rl__scope_deinit(struct rl__scope *scope);
@@ -263,6 +285,27 @@ static inline int64_t rl__entry_shift(const struct rl__entry *entry)
 {
     return (int64_t)rl__load(&entry->shift);
 }
+/* What is left of the amount, where that is kept in a ledger; else what the limiter holds. Reports
+ * speak of this. */
+int64_t rl__entry_left(const struct rl__entry *entry, rl_time now);
+/* How much the bucket holds that a provider keeps, as far as is known: of one whose burst is ours
+ * to find, the whole amount is what documents say. */
+static inline uint64_t rl__entry_provider_holds(const struct rl__entry *entry)
+{
+    uint64_t holds = rl__load(&entry->holds);
+
+    return holds != 0 ? holds : rl__load(&entry->limiter.plan.word[entry->is_bucket ? 0 : 2]);
+}
+/* So long, we think, a request and its answer are on their way at most; and so shortly before one
+ * another requests leave that arrive in another order. */
+#define RL__ON_THE_WAY (200 * RL_MILLISECOND)
+#define RL__OVERTAKEN  (50 * RL_MILLISECOND)
+/* What was taken within the last `span` at least, and not long before. */
+uint64_t rl__recent_sum(const struct rl__recent *recent, rl_duration span, rl_time now);
+void rl__recent_add(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time now);
+/* What was taken at `at` is not to count any more. */
+void rl__recent_drop(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time at,
+                     rl_time now);
 /* Changes the level by `delta` units, and remembers that it was no take of ours. */
 void rl__entry_correct(struct rl__entry *entry, int64_t delta, rl_time now);
 
