@@ -11,7 +11,7 @@
  *
  * LLMRL_SEED replays one world of each kind. LLMRL_SIM_HOURS: how many hours to simulate of each
  * kind (default: few), LLMRL_SIM_FIRST: from which world on, LLMRL_SIM_KIND: of one kind (the name
- * of its test).
+ * of its test), LLMRL_SIM_LIST: a line for each world.
  */
 #include "sim_world.h"
 
@@ -431,20 +431,20 @@ static int is_bucket(const struct world_scenario *s)
     return s->limit[0].keeps.keeping == SIM_KEEPS_BUCKET;
 }
 
-/* A window of tokens, of which nobody has said how it is kept: that no window holds more, wherever
- * it starts, room for the two largest requests stays free; and what is reserved and comes back with
- * the answer counts until then in each window. */
+/* What is reserved and comes back with the answer counts until then in each window that is on: of
+ * those who are under way, that much is never used. He who sends all at once, at the beginning of a
+ * window, has it back before that ends; he who paces, as one has to who does not know when it
+ * begins, has always some under way. */
 static double window_share(const struct world_scenario *s)
 {
-    double amount, latency, unused;
+    double latency, unused;
 
     if (!has_tokens(s) || is_bucket(s))
         return 0;
-    amount = (double)s->limit[s->limits - 1].keeps.amount;
     latency = (double)(s->latency_low_ms + s->latency_high_ms) / 2 / 60000;
-    unused = (double)(s->output_low + s->output_high) / 2 /
-             (double)(s->input_low + s->input_high + s->output_low + s->output_high);
-    return 2 * (double)largest(s) / amount + latency * unused;
+    unused = (double)(s->output_low + s->output_high) / 4 /
+             (double)(s->input_low + s->input_high + (s->output_low + s->output_high) / 2) * 2;
+    return latency * unused;
 }
 
 /* What one request more or less in the shortest time that is measured comes to. */
@@ -614,6 +614,23 @@ static void add_up(const struct world_result *r, double used, struct sum *sum)
     sum->least_used = sum->worlds == 1 || used < sum->least_used ? used : sum->least_used;
 }
 
+/* For who seeks the worlds that are worth a look. */
+static void list(const struct world_scenario *s, const struct world_result *r, double used)
+{
+    static const char *const word[] = { "bucket", "window", "first", "log", "counter" };
+
+    if (getenv("LLMRL_SIM_LIST") == NULL)
+        return;
+    print_message("world %" PRIu64 ": %.4f used, %" PRIu64 " of %" PRIu64 " refused, %.2f h;",
+                  s->seed, used, r->late_refused, r->late_arrived, (double)r->length / 3600e9);
+    for (size_t i = 0; i < s->limits; i++)
+        print_message(" %" PRIu64 " %s/%s %s", s->limit[i].keeps.amount,
+                      word_of(s->limit[i].dimension), period_word(s->limit[i].keeps.period),
+                      word[s->limit[i].keeps.keeping]);
+    print_message("; largest %" PRIu64 ", %s, in flight %.4f\n", largest(s),
+                  s->limit[0].reported ? "headers" : "no headers", window_share(s));
+}
+
 static void run_world(const struct kind *kind, uint64_t seed, struct sum *sum)
 {
     struct draws d = { seed };
@@ -627,6 +644,7 @@ static void run_world(const struct kind *kind, uint64_t seed, struct sum *sum)
     drawn.s.all_knowing = 1;
     world_run(&drawn.s, &best);
     used = used_of(&drawn.s, &own, &best);
+    list(&drawn.s, &own, used);
     check(kind, &drawn.s, &own, used, sum);
     add_up(&own, used, sum);
 }
