@@ -46,7 +46,10 @@
  * is kept depends on where it stands:
  *
  *   - of a provider or model whose dialect is documented to refill continuously: as a token bucket;
- *   - else second and minute: no interval of that length holds more, wherever it starts; hour and
+ *   - else second and minute: no interval of that length holds more, wherever it starts, paced by
+ *     a bucket before that. So none is refused, whether the provider keeps windows, a log or a
+ *     bucket that holds the whole amount, and the amount is used but for less than a hundredth,
+ *     and for what answers under way will give back; hour and
  *     week: so, too, by a sliding counter; day and month: from midnight to midnight, in "day_zone"
  *     ("local", or a name like "Asia/Tokyo"; default: UTC, for the dialect "gemini" Pacific time);
  *   - of users, organisations and api_keys: as a bucket that holds the whole amount; day and month

@@ -351,6 +351,63 @@ static void settle_one(struct rl__lane *lane, const struct rl__taken *taken, uin
     (void)rl__grant_settle(&grant, NULL, &known, &spent, RL__ADAPTIVE_NEUTRAL, at, now);
 }
 
+/* Forty of a bucket that is full leave at once: what a report on one of them counts in depends on
+ * who arrived first. The first, and one that leaves at the pace, are as sure as ever. */
+static void grants_in_a_rush_are_marked(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *requests = add(lane->scope[RL__MODEL_SCOPE], RL_REQUESTS, 60, 40);
+    struct rl__cost cost = cost_of(1), reserved;
+    struct rl__refusal refusal;
+    struct rl__grant grant;
+    rl_permit permit;
+
+    requests->holds = 60;
+    requests->plenty = 4;
+    for (int i = 0; i < 41; i++) {
+        rl_time now = i < 40 ? NOW : NOW + RL_SECOND;
+        struct rl__taken taken;
+
+        assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, now, &taken, &refusal), RL_OK);
+        rl__permit_start(&permit, lane, &nobody, &cost, &taken, now);
+        assert_int_equal(rl__permit_take(&permit, &grant, &reserved), 1);
+        assert_int_equal(rl__grant_level(&grant, requests), i < 40 ? 39 - i : 0);
+        assert_int_equal(rl__grant_in_rush(&grant, requests), i > 4 && i < 40);
+    }
+}
+
+/* The bucket paces; the ledger keeps the period to the amount, though what comes back fills the
+ * bucket anew, and who is refused by it has taken nothing from the bucket. */
+static void a_ledger_bounds_what_its_bucket_lets_go(void **state)
+{
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "generic", "m");
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
+    struct rl__cost cost = cost_of(500);
+    struct rl__refusal refusal;
+    struct rl__taken taken, first;
+    rl_time now = NOW;
+    rl_level level;
+    int granted;
+
+    assert_int_equal(rl__entry_open_ledger(lane->scope[RL__MODEL_SCOPE]->env, tokens, RL_MINUTE),
+                     RL_OK);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, now, &first, &refusal), RL_OK);
+    for (granted = 1; now < NOW + RL_MINUTE; now += RL_SECOND / 10)
+        granted += rl__admit(lane, &nobody, &cost, NULL, now, &taken, &refusal) == RL_OK;
+    assert_int_equal(granted, 12); /* 6000: with its burst, the bucket alone lets 13 go */
+    assert_int_equal(rl__entry_left(tokens, now - 1), 0);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, now, &taken, &refusal), RL_WAIT);
+    assert_int_equal(refusal.by, RL__HELD_BY_LIMIT);
+    assert_true(refusal.retry_at > now && refusal.retry_at <= NOW + RL_MINUTE + RL_SECOND / 5);
+    rl_limiter_snapshot(&tokens->limiter, now, &level);
+    assert_true(level.remaining >= 500);
+    settle_one(lane, &first, 500, 0, NOW, now - 1);
+    assert_int_equal(rl__entry_left(tokens, now - 1), 500);
+    assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, now, &taken, &refusal), RL_OK);
+}
+
 /* The provider's bucket, of which 400 were taken, has as much again when 250 of them come back
  * while `next` are on their way there. */
 static void what_would_overflow_at_the_provider_does_not_come_back(void **state)
@@ -476,6 +533,8 @@ int main(void)
         TEST(a_younger_limiter_owes_nothing_to_an_older_permit),
         TEST(a_grant_remembers_the_level_and_follows_corrections),
         TEST(each_grant_remembers_its_own_level),
+        TEST(grants_in_a_rush_are_marked),
+        TEST(a_ledger_bounds_what_its_bucket_lets_go),
         TEST(what_would_overflow_at_the_provider_does_not_come_back),
         TEST(a_rush_from_full_is_all_on_its_way),
         TEST(what_one_has_taken_itself_is_no_longer_on_its_way),
