@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/atomic.h"
+#include "base/rl_assert.h"
 #include "limiter/limiter.h"
 
 void rl__ledger_start(struct rl__ledger *ledger, uint64_t amount, rl_duration period)
@@ -17,6 +18,7 @@ static uint64_t number_near(const struct rl__ledger *ledger, uint64_t guess, rl_
 {
     uint64_t begin;
 
+    RL_ASSERT(ledger->length > 0);
     if (!__builtin_mul_overflow(guess, ledger->length, &begin) && now >= begin &&
         now - begin < ledger->length)
         return guess;
