@@ -502,7 +502,7 @@ static double coarse_share(const struct world_scenario *s)
 
     if (!is_coarse(s))
         return 0;
-    return is_bucket(s) ? share : s->limits > 1 ? share / 2 : 0;
+    return (is_bucket(s) ? share : 0) + (s->limits > 1 ? share / 2 : 0);
 }
 
 /* Without reports, none is refused that the numbers allow in every documented keeping. How much a
