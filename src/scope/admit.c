@@ -153,9 +153,12 @@ static inline int is_ready(struct step *step, const struct rl__rank *rank,
 {
     const struct rl__entry *entry = step->entry;
 
-    return rank == NULL && entry->ledger == NULL && holds_back(entry) &&
-           !rl__rule_sets_aside(&entry->rule, cost) &&
-           rl__limiter_prepare(&entry->limiter, step->amount, now, &step->prepared);
+    rl_time unused;
+
+    return rank == NULL && holds_back(entry) && !rl__rule_sets_aside(&entry->rule, cost) &&
+           rl__limiter_prepare(&entry->limiter, step->amount, now, &step->prepared) &&
+           (entry->ledger == NULL ||
+            rl__ledger_peek(entry->ledger, step->amount, now, &unused) == RL_OK);
 }
 
 static inline rl_status ask_scope(struct rl__scope *scope, size_t count,
@@ -312,6 +315,21 @@ static struct rl__scope *scope_of(const struct rl__lane *lane, const struct tria
     return lane->scope[s];
 }
 
+/* 0: somebody was faster, at the bucket or behind it. */
+static inline int take_ready(const struct step *step, rl_time now)
+{
+    struct rl__entry *entry = step->entry;
+    rl_time unused;
+
+    if (!rl__limiter_take_prepared(&entry->limiter, &step->prepared))
+        return 0;
+    if (entry->ledger == NULL ||
+        rl__ledger_take(entry->ledger, step->amount, now, &unused) == RL_OK)
+        return 1;
+    rl_limiter_settle(&entry->limiter, step->amount, 0, now, now);
+    return 0;
+}
+
 /* A scope may have grown since it was asked: what is new is not taken from. */
 static rl_status take_all(struct rl__lane *lane, struct trial *trial, rl_time now,
                           struct rl__taken *taken, struct rl__refusal *refusal)
@@ -321,7 +339,7 @@ static rl_status take_all(struct rl__lane *lane, struct trial *trial, rl_time no
         rl_time retry_at;
         rl_status st;
 
-        if (step->ready && rl__limiter_take_prepared(&step->entry->limiter, &step->prepared))
+        if (step->ready && take_ready(step, now))
             continue;
         if ((st = take_entry(step->entry, step->amount, now, &retry_at)) == RL_OK)
             continue;
@@ -440,7 +458,8 @@ static int note_grant(struct rl__entry *entry, uint64_t took, int64_t level, rl_
 static int64_t snapshot_of(const struct step *step, rl_time now)
 {
     struct rl__entry *entry = step->entry;
-    int64_t level = step->ready ? rl__prepared_left(&step->prepared) : rl__entry_left(entry, now);
+    int64_t level = step->ready && entry->ledger == NULL ? rl__prepared_left(&step->prepared)
+                                                         : rl__entry_left(entry, now);
 
     return 2 * (level - rl__entry_shift(entry)) + note_grant(entry, step->amount, level, now);
 }
