@@ -417,7 +417,7 @@ static void note_owed(struct rl__entry *entry, uint64_t took, int64_t level)
 #define NEAR_ANEW  RL_MILLISECOND /* noted no oftener, so that threads need not meet there */
 
 /* From when on it counts see rl__entry.taken. */
-static void note_taken(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
+static inline void note_taken(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
 {
     int near_full =
         level + (int64_t)took >= (int64_t)(rl__entry_provider_holds(entry) / NEAR_SHARE);
@@ -431,20 +431,19 @@ static void note_taken(struct rl__entry *entry, uint64_t took, int64_t level, rl
 }
 
 /* What leaves at the pace of the limit is little in that time; only what has been saved up goes in
- * a rush. */
-static int is_in_rush(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
+ * a rush. Not inline: reports speak of few. */
+__attribute__((noinline)) static int is_in_rush(struct rl__entry *entry, uint64_t took,
+                                                int64_t level, rl_time now)
 {
-    uint64_t plenty = rl__load(&entry->plenty), before;
+    uint64_t plenty = rl__load(&entry->plenty);
+    uint64_t before = rl__recent_sum(&entry->rush, RL__OVERTAKEN, now);
 
-    if (rl__load(&entry->holds) == 0)
-        return 0; /* no report speaks of it */
-    before = rl__recent_sum(&entry->rush, RL__OVERTAKEN, now);
     if (level + (int64_t)took > (int64_t)plenty)
         rl__recent_add(&entry->rush, took, RL__OVERTAKEN, now);
     return before > plenty;
 }
 
-static int note_grant(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
+static inline int note_grant(struct rl__entry *entry, uint64_t took, int64_t level, rl_time now)
 {
     if (rl__load(&entry->owes) != 0)
         note_owed(entry, took, level);
@@ -452,7 +451,7 @@ static int note_grant(struct rl__entry *entry, uint64_t took, int64_t level, rl_
         return 0; /* it paces before that */
     if (entry->rule.dimension != RL_REQUESTS)
         note_taken(entry, took, level, now);
-    return is_in_rush(entry, took, level, now);
+    return rl__load(&entry->holds) != 0 && is_in_rush(entry, took, level, now);
 }
 
 static int64_t snapshot_of(const struct step *step, rl_time now)

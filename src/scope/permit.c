@@ -195,6 +195,21 @@ static int64_t level_up(const struct rl__entry *entry, rl_time now)
                             RL_AMOUNT_MAX);
 }
 
+/* How much of `back` finds no room beside `lately`. The level is reckoned exactly only where a unit
+ * matters. */
+static uint64_t beyond(const struct rl__entry *entry, uint64_t back, uint64_t lately, rl_time now)
+{
+    int64_t most = (int64_t)rl__entry_provider_holds(entry) - (int64_t)lately;
+    int64_t level = rl__limiter_remaining(&entry->limiter, now);
+
+    if (level + 1 + (int64_t)back <= most)
+        return 0;
+    if (level >= most)
+        return back;
+    level = level_up(entry, now);
+    return level >= most ? back : rl__sub_sat(back, (uint64_t)(most - level));
+}
+
 /* What comes back to a provider's bucket comes before those that are still on their way there have
  * taken theirs, and finds the less room: what would have overflowed there is not given back here.
  * So our level is never above the provider's. Who is answered has arrived, of course. */
@@ -202,14 +217,12 @@ static uint64_t overflow(struct rl__entry *entry, uint64_t reserved, uint64_t us
                          rl_time now)
 {
     uint64_t lately;
-    int64_t room;
 
     if (RL__HAS(entry->limiter.algorithm, settle) || entry->rule.dimension == RL_CONCURRENCY)
         return 0;
     rl__recent_drop(&entry->taken, reserved, RL__ON_THE_WAY, at, now);
     lately = rl__min(rl__recent_sum(&entry->taken, RL__ON_THE_WAY, now), RL_AMOUNT_MAX);
-    room = (int64_t)rl__entry_provider_holds(entry) - level_up(entry, now) - (int64_t)lately;
-    return rl__sub_sat(reserved - used, room > 0 ? (uint64_t)room : 0);
+    return lately == 0 ? 0 : beyond(entry, reserved - used, lately, now);
 }
 
 /* Where no period may hold more, what was reserved counts in each that was on while the answer was

@@ -141,23 +141,15 @@ struct rl__entry *rl__scope_find(struct rl__scope *scope, uint32_t dimension, rl
 }
 
 /* Who wins the exchange begins a span; the others' units go into that or the one before. */
-static void begin_span(struct rl__recent *recent, rl_time since, rl_duration span, rl_time now)
+void rl__recent_begin(struct rl__recent *recent, rl_duration span, rl_time now)
 {
+    rl_time since = rl__load(&recent->since);
     uint64_t units;
 
-    if (!rl__exchange_if(&recent->since, &since, now))
+    if (rl__sub_sat(now, since) < span || !rl__exchange_if(&recent->since, &since, now))
         return;
     units = rl__swap(&recent->units, 0);
     rl__store(&recent->before, now - since < 2 * span ? units : 0);
-}
-
-void rl__recent_add(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time now)
-{
-    rl_time since = rl__load(&recent->since);
-
-    if (rl__sub_sat(now, since) >= span)
-        begin_span(recent, since, span, now);
-    rl__fetch_add(&recent->units, units);
 }
 
 uint64_t rl__recent_sum(const struct rl__recent *recent, rl_duration span, rl_time now)
@@ -171,10 +163,7 @@ uint64_t rl__recent_sum(const struct rl__recent *recent, rl_duration span, rl_ti
 
 static void take_out(uint64_t *word, uint64_t units)
 {
-    uint64_t seen = rl__load(word);
-
-    while (seen > 0 && !rl__exchange_if(word, &seen, rl__sub_sat(seen, units)))
-        ;
+    rl__store(word, rl__sub_sat(rl__load(word), units));
 }
 
 void rl__recent_drop(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time at,
@@ -182,8 +171,12 @@ void rl__recent_drop(struct rl__recent *recent, uint64_t units, rl_duration span
 {
     rl_time since = rl__load(&recent->since);
 
-    if (rl__sub_sat(now, since) < 2 * span)
-        take_out(at >= since ? &recent->units : &recent->before, units);
+    if (rl__sub_sat(now, since) >= 2 * span)
+        return;
+    if (at >= since)
+        take_out(&recent->units, units);
+    else if (rl__sub_sat(now, at) < span) /* else it was in a span before that */
+        take_out(&recent->before, units);
 }
 
 void rl__entry_correct(struct rl__entry *entry, int64_t delta, rl_time now)

@@ -9,6 +9,7 @@
 #ifndef LLMRL_SRC_SCOPE_H
 #define LLMRL_SRC_SCOPE_H
 
+#include "base/arith.h"
 #include "base/atomic.h"
 #include "base/env.h"
 #include "base/heap.h"
@@ -302,7 +303,16 @@ static inline uint64_t rl__entry_provider_holds(const struct rl__entry *entry)
 #define RL__OVERTAKEN  (50 * RL_MILLISECOND)
 /* What was taken within the last `span` at least, and not long before. */
 uint64_t rl__recent_sum(const struct rl__recent *recent, rl_duration span, rl_time now);
-void rl__recent_add(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time now);
+void rl__recent_begin(struct rl__recent *recent, rl_duration span, rl_time now);
+/* Without a locked instruction: this lies on the way of every acquire. Of two threads that meet
+ * here one may be forgotten. */
+static inline void rl__recent_add(struct rl__recent *recent, uint64_t units, rl_duration span,
+                                  rl_time now)
+{
+    if (rl__sub_sat(now, rl__load(&recent->since)) >= span)
+        rl__recent_begin(recent, span, now);
+    rl__store(&recent->units, rl__load(&recent->units) + units);
+}
 /* What was taken at `at` is not to count any more. */
 void rl__recent_drop(struct rl__recent *recent, uint64_t units, rl_duration span, rl_time at,
                      rl_time now);

@@ -488,6 +488,35 @@ static void what_one_has_taken_itself_is_no_longer_on_its_way(void **state)
     assert_int_equal(level.remaining, 851);
 }
 
+/* An answer that took long: what left just now, in the span before the present one, is not its. */
+static void who_left_long_ago_takes_nobody_else_off_the_way(void **state)
+{
+    static const struct {
+        rl_duration after;
+        uint64_t units;
+    } next[] = { { 6000, 50 }, { 6150, 250 }, { 6200, 100 } };
+    struct world *world = *state;
+    struct rl__lane *lane = lane_of(world, "openai", "gpt");
+    struct rl__entry *tokens = add(lane->scope[RL__MODEL_SCOPE], RL_TOKENS, 6000, 1000);
+    struct rl__cost first = cost_of(400);
+    struct rl__refusal refusal;
+    struct rl__taken taken, unused;
+    rl_time then = NOW;
+    rl_level level;
+
+    tokens->is_bucket = 0;
+    assert_int_equal(rl__admit(lane, &nobody, &first, NULL, NOW, &taken, &refusal), RL_OK);
+    for (size_t i = 0; i < sizeof next / sizeof next[0]; i++) {
+        struct rl__cost cost = cost_of(next[i].units);
+
+        then = NOW + next[i].after * RL_MILLISECOND;
+        assert_int_equal(rl__admit(lane, &nobody, &cost, NULL, then, &unused, &refusal), RL_OK);
+    }
+    settle_one(lane, &taken, 400, 150, NOW, then);
+    rl_limiter_snapshot(&tokens->limiter, then, &level);
+    assert_int_equal(level.remaining, 620);
+}
+
 /* Of one that began with a small burst, the provider holds more, as far as reports have shown. */
 static void what_comes_back_finds_the_room_that_the_provider_has(void **state)
 {
@@ -538,6 +567,7 @@ int main(void)
         TEST(what_would_overflow_at_the_provider_does_not_come_back),
         TEST(a_rush_from_full_is_all_on_its_way),
         TEST(what_one_has_taken_itself_is_no_longer_on_its_way),
+        TEST(who_left_long_ago_takes_nobody_else_off_the_way),
         TEST(what_comes_back_finds_the_room_that_the_provider_has),
     };
 
