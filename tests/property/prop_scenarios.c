@@ -495,6 +495,7 @@ static int is_coarse(const struct world_scenario *s)
 
 /* Of such a bucket, room for two is all that is kept before more is proven; and of two limits that
  * both bind now and then, the one on requests has no room to make up for what the other held back.
+ * Where a last window is weighed, more of such requests are refused, each of which slows the pace.
  */
 static double coarse_share(const struct world_scenario *s)
 {
@@ -502,7 +503,7 @@ static double coarse_share(const struct world_scenario *s)
 
     if (!is_coarse(s))
         return 0;
-    return (is_bucket(s) ? share : 0) + (s->limits > 1 ? share / 2 : 0);
+    return (is_bucket(s) || weighed(s) > 0 ? share : 0) + (s->limits > 1 ? share / 2 : 0);
 }
 
 /* Without reports, none is refused that the numbers allow in every documented keeping. How much a
@@ -515,7 +516,7 @@ static void bound_known(const struct world_scenario *s, struct bound *bound)
     if (is_bucket(s) && !s->limit[0].reported && is_coarse(s))
         bound->used = 0.7;
     bound->refused_ppm = s->limit[0].reported ? 100 : 0;
-    bound->refused_few = (s->limit[0].reported ? 5 : 0) + weighed(s);
+    bound->refused_few = (s->limit[0].reported ? is_narrow(s) ? 10 : 5 : 0) + weighed(s);
 }
 
 /* The first answers tell the numbers, and until then a few go that nobody could hold back. */
