@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How an attempt takes one of several routes; the front that waits, blocking or by events, is
- * attempt.c's. */
+/* How an attempt takes one of several routes; the fronts are attempt.c's, which waits, and
+ * attempt_submit.c's, which is driven by events. */
 #ifndef LLMRL_SRC_ATTEMPT_ROUTE_H
 #define LLMRL_SRC_ATTEMPT_ROUTE_H
 
