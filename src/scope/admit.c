@@ -531,7 +531,7 @@ static rl_status enter(const struct rl__lane *lane, const struct rl__who *who, r
     }
 }
 
-static void leave(struct rl__holding *holding, const struct rl__visit *visit)
+static void leave_all(struct rl__holding *holding, const struct rl__visit *visit)
 {
     rl__let_go_all(holding);
     rl__lane_leave(visit);
@@ -559,7 +559,7 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
         commit_all(&holding, taken);
         rl__fetch_add(&lane->granted, 1);
     }
-    leave(&holding, &visit);
+    leave_all(&holding, &visit);
     return st;
 }
 

@@ -57,8 +57,10 @@ void rl__tenant_expect(const struct rl__tenants *tenants, uint64_t hash)
     uint64_t stride = rl__load(&tenants->likely_stride);
     uint64_t at = rl__load(&shard->likely_records) + index * stride;
 
+    /* NOLINTBEGIN(performance-no-int-to-ptr): it may point nowhere, so it is no sum of pointers */
     __builtin_prefetch((const void *)(uintptr_t)at, 1);
     __builtin_prefetch((const void *)(uintptr_t)(at + stride - 1), 1);
+    /* NOLINTEND(performance-no-int-to-ptr) */
 }
 
 rl_status rl__tenant_tier(struct rl__tenants *tenants, uint64_t hash, const char *name,
