@@ -2,6 +2,8 @@
 /* The hash table with open addressing. See map.h. */
 #include "base/map.h"
 
+#include <string.h>
+
 #define SIZE_FIRST 16
 #define FEW        4
 
@@ -151,4 +153,34 @@ uint64_t rl__map_mix(uint64_t a, uint64_t b)
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+/* ---- nodes for the next use ---- */
+
+void *rl__kept_take(struct rl__map_node **list, struct rl__env *env, size_t size)
+{
+    struct rl__map_node *node = *list;
+
+    if (node == NULL)
+        return rl__alloc_zeroed(env, 1, size);
+    *list = node->next;
+    memset(node, 0, size);
+    return node;
+}
+
+void rl__kept_give(struct rl__map_node **list, struct rl__map_node *node)
+{
+    node->next = *list;
+    *list = node;
+}
+
+/* A node is the first member of what it is in. */
+void rl__kept_free(struct rl__map_node **list, struct rl__env *env)
+{
+    while (*list != NULL) {
+        struct rl__map_node *next = (*list)->next;
+
+        rl__free(env, *list);
+        *list = next;
+    }
 }

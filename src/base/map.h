@@ -43,4 +43,13 @@ struct rl__map_node *rl__map_next(const struct rl__map_node *node);
 /* Spreads the bits of two numbers over one; not keyed. */
 uint64_t rl__map_mix(uint64_t a, uint64_t b);
 
+/* ---- what was used once is kept for the next: a list of nodes that are in no map, each the first
+ * member of what it is in ---- */
+
+/* `size` bytes, all zero. NULL: out of memory. */
+void *rl__kept_take(struct rl__map_node **list, struct rl__env *env, size_t size);
+void rl__kept_give(struct rl__map_node **list, struct rl__map_node *node);
+/* Frees all of them. */
+void rl__kept_free(struct rl__map_node **list, struct rl__env *env);
+
 #endif

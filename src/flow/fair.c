@@ -13,42 +13,14 @@ void rl__fair_init(struct rl__fair *fair, struct rl__env *env)
     rl__map_init(&fair->accounts, env);
 }
 
-/* ---- memory: what was used once is kept for the next ---- */
-
-static void *take_free(struct rl__map_node **list)
-{
-    struct rl__map_node *node = *list;
-
-    if (node != NULL)
-        *list = node->next;
-    return node;
-}
-
-static void keep_free(struct rl__map_node **list, struct rl__map_node *node)
-{
-    node->next = *list;
-    *list = node;
-}
-
-static void free_list(struct rl__env *env, struct rl__map_node *list)
-{
-    while (list != NULL) {
-        struct rl__map_node *next = list->next;
-
-        rl__free(env, list); /* the first member of what it is in */
-        list = next;
-    }
-}
-
 void rl__fair_deinit(struct rl__fair *fair)
 {
     if (fair->env == NULL)
         return;
-    free_list(fair->env, fair->free_classes);
-    free_list(fair->env, fair->free_accounts);
+    rl__kept_free(&fair->free_classes, fair->env);
+    rl__kept_free(&fair->free_accounts, fair->env);
     rl__map_deinit(&fair->classes);
     rl__map_deinit(&fair->accounts);
-    fair->free_classes = fair->free_accounts = NULL;
 }
 
 /* ---- finding and making ---- */
@@ -74,9 +46,9 @@ static struct rl__fair_class *find_class(const struct rl__fair *fair, uint64_t p
 
 static struct rl__fair_class *make_class(struct rl__fair *fair, uint64_t place, uint64_t level)
 {
-    struct rl__fair_class *class = take_free(&fair->free_classes);
+    struct rl__fair_class *class = rl__kept_take(&fair->free_classes, fair->env, sizeof *class);
 
-    if (class == NULL && (class = rl__alloc_zeroed(fair->env, 1, sizeof *class)) == NULL)
+    if (class == NULL)
         return NULL;
     *class = (struct rl__fair_class){ .place = place, .level = level };
     class->node.hash = hash_of_place(place, level);
@@ -101,9 +73,9 @@ static struct rl__account *find_account(const struct rl__fair *fair,
 static struct rl__account *make_account(struct rl__fair *fair, struct rl__fair_class *class,
                                         uint64_t key)
 {
-    struct rl__account *account = take_free(&fair->free_accounts);
+    struct rl__account *account = rl__kept_take(&fair->free_accounts, fair->env, sizeof *account);
 
-    if (account == NULL && (account = rl__alloc_zeroed(fair->env, 1, sizeof *account)) == NULL)
+    if (account == NULL)
         return NULL;
     *account = (struct rl__account){ .class = class, .key = key };
     account->node.hash = rl__map_mix(class->node.hash, key);
@@ -115,7 +87,7 @@ static void drop_account(struct rl__fair *fair, struct rl__account *account)
 {
     rl__heap_remove(&account->class->idle, &account->idle);
     rl__map_remove(&fair->accounts, &account->node);
-    keep_free(&fair->free_accounts, &account->node);
+    rl__kept_give(&fair->free_accounts, &account->node);
 }
 
 /* Of those that nobody has joined, the ones whose end lies before `time`. */
@@ -132,7 +104,7 @@ static void drop_class(struct rl__fair *fair, struct rl__fair_class *class)
 {
     drop_idle(fair, class, UINT64_MAX);
     rl__map_remove(&fair->classes, &class->node);
-    keep_free(&fair->free_classes, &class->node);
+    rl__kept_give(&fair->free_classes, &class->node);
 }
 
 static struct rl__account *join(struct rl__fair *fair, struct rl__fair_class *class, uint64_t key)

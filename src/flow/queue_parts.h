@@ -116,9 +116,4 @@ rl_status rl__crowds_victims(const struct rl__queue *queue, const struct rl__wai
 struct rl__waiter *rl__crowd_any(const struct rl__heap *crowd, size_t kind);
 struct rl__crowd *rl__crowd_of_user(const struct rl__queue *queue, uint64_t user);
 
-/* ---- memory that is kept for the next ---- */
-void *rl__kept_take(struct rl__map_node **list, struct rl__env *env, size_t size);
-void rl__kept_give(struct rl__map_node **list, struct rl__map_node *node);
-void rl__kept_free(struct rl__map_node **list, struct rl__env *env);
-
 #endif

@@ -13,36 +13,6 @@
 #define SINCE_SHIFT 8
 #define START_MAX   ((UINT64_C(1) << LEVEL_SHIFT) - 1)
 
-/* ---- memory that is kept for the next ---- */
-
-void *rl__kept_take(struct rl__map_node **list, struct rl__env *env, size_t size)
-{
-    struct rl__map_node *node = *list;
-
-    if (node == NULL)
-        return rl__alloc_zeroed(env, 1, size);
-    *list = node->next;
-    memset(node, 0, size);
-    return node;
-}
-
-void rl__kept_give(struct rl__map_node **list, struct rl__map_node *node)
-{
-    node->next = *list;
-    *list = node;
-}
-
-/* A node is the first member of what it is in. */
-void rl__kept_free(struct rl__map_node **list, struct rl__env *env)
-{
-    while (*list != NULL) {
-        struct rl__map_node *next = (*list)->next;
-
-        rl__free(env, *list);
-        *list = next;
-    }
-}
-
 /* ---- finding and making ---- */
 
 static uint64_t level_of(const struct rl__waiter *waiter)
