@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The public way in and out, on a virtual clock: waiting, deadlines, retries, cancelling, closing.
  */
+#include "context/context.h"
 #include "vclock.h"
 
 #include <llmrl/config.h>
@@ -96,6 +97,39 @@ static void trying_says_when_and_takes_nothing(void **state)
     }
     the_clock.now = 1001 * RL_SECOND;
     assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    rl_close(rl);
+}
+
+static rl_duration behind;
+
+static rl_time slow_clock(void *user)
+{
+    (void)user;
+    return the_clock.now - behind;
+}
+
+/* The clock of those who do not wait may be a little behind: that refuses nobody, and frees nobody.
+ */
+static void a_refusal_by_a_clock_that_is_behind_is_asked_again(void **state)
+{
+    rl_context *rl = open_with("{\"providers\": {\"p\": {\"limits\": [{\"dimension\": "
+                               "\"requests\", \"amount\": 1, \"period\": \"second\", "
+                               "\"algorithm\": \"token_bucket\"}]}}}");
+    rl_request request = RL_REQUEST_INIT;
+    rl_permit permit;
+
+    (void)state;
+    request.provider = "p";
+    rl->clock.precise = slow_clock;
+    behind = 0;
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    behind = 2 * RL__TSC_ERROR;
+    vclock_advance(&the_clock, RL_SECOND - 1);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_WAIT);
+    assert_true(permit.retry_at == the_clock.now + 1);
+    vclock_advance(&the_clock, 1);
+    assert_int_equal(rl_try_acquire(rl, &request, &permit), RL_OK);
+    assert_true(permit.granted_at == the_clock.now);
     rl_close(rl);
 }
 
@@ -721,6 +755,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocking_waits_until_the_very_moment),
         cmocka_unit_test(trying_says_when_and_takes_nothing),
+        cmocka_unit_test(a_refusal_by_a_clock_that_is_behind_is_asked_again),
         cmocka_unit_test(waits_and_deadlines_that_cannot_be_kept_end_at_once),
         cmocka_unit_test(a_queue_of_no_places_admits_without_waiting),
         cmocka_unit_test(a_permit_ends_once),

@@ -289,6 +289,20 @@ static void the_floor_is_never_ahead(void **ctx)
     assert_true(rl__clock_floor(&clock) >= end);
 }
 
+static void the_floor_leaves_out_what_it_may_be_off(void **ctx)
+{
+    rl_clock clock;
+
+    (void)ctx;
+    assert_int_equal(rl_clock_init(&clock, RL_CLOCK_TSC), RL_OK);
+    if (clock.kind != RL_CLOCK_TSC)
+        skip();              /* no invariant counter */
+    clock.line[1] = RL_HOUR; /* whatever the counter says */
+    clock.line[3] = UINT64_MAX;
+    assert_true(rl_clock_now(&clock) == RL_HOUR);
+    assert_true(rl__clock_floor(&clock) == RL_HOUR - RL__TSC_ERROR);
+}
+
 static rl_time gallop(void *user)
 {
     rl_time *now = user;
@@ -387,6 +401,7 @@ int main(void)
         cmocka_unit_test(the_coarse_clock_is_a_tick_behind_at_most),
         cmocka_unit_test(the_counter_is_within_its_error),
         cmocka_unit_test(the_floor_is_never_ahead),
+        cmocka_unit_test(the_floor_leaves_out_what_it_may_be_off),
         cmocka_unit_test(a_counter_that_the_clock_contradicts_is_left),
         cmocka_unit_test(a_refusal_within_the_error_is_asked_again),
         cmocka_unit_test(a_take_with_a_clock_answers_as_any),
