@@ -118,7 +118,8 @@ typedef struct rl_hooks {
 
     /* CLOCK_BOOTTIME where the system has it, else CLOCK_MONOTONIC. A virtual clock goes here.
      * Without one, calls that neither wait nor plan may take the time from the processor's counter
-     * (RL_CLOCK_TSC), made 3 us earlier: never ahead of this one, and at most 6 us behind.
+     * (RL_CLOCK_TSC), made 3 us earlier: so it is never ahead of this one, and at most 6 us behind,
+     * as far as clock.h says that this counter is right.
      * While the machine is suspended BOOTTIME goes on: limits refill, leases, longest waits and
      * deadlines end. Who is blocked then notices within a minute of the machine's waking; all leave
      * at the pace of the limits. */
