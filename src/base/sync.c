@@ -46,27 +46,32 @@ void rl__unlock(struct rl__mutex *mutex)
 #define YIELDS_BEFORE_NAP  16
 #define NAP_NS             50000
 
+/* Who has the processor by his priority alone does not leave it by yielding. */
+static void make_way(unsigned turn)
+{
+    const struct timespec nap = { 0, NAP_NS };
+
+    if (turn > SPINS_BEFORE_YIELD * YIELDS_BEFORE_NAP)
+        (void)nanosleep(&nap, NULL); /* shorter, for a signal: as well */
+    else if (turn % SPINS_BEFORE_YIELD == 0)
+        (void)sched_yield(); /* a hint; it cannot fail on Linux */
+}
+
 void rl__relax(unsigned *turn)
 {
-    if (++*turn % SPINS_BEFORE_YIELD == 0)
-        (void)sched_yield(); /* a hint; it cannot fail on Linux */
+    make_way(++*turn);
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
 }
 
-/* Who has the processor by his priority alone does not leave it by yielding. */
 void rl__spin_wait(struct rl__spin *spin)
 {
-    const struct timespec nap = { 0, NAP_NS };
     unsigned turn = 0;
 
     do {
-        while (rl__load(&spin->held) != 0) {
+        while (rl__load(&spin->held) != 0)
             rl__relax(&turn);
-            if (turn > SPINS_BEFORE_YIELD * YIELDS_BEFORE_NAP)
-                (void)nanosleep(&nap, NULL); /* shorter, for a signal: as well */
-        }
     } while (rl__swap(&spin->held, 1) != 0);
 }
 

@@ -20,9 +20,7 @@ void rl__mutex_deinit(struct rl__mutex *mutex);
 void rl__lock(struct rl__mutex *mutex);
 void rl__unlock(struct rl__mutex *mutex);
 
-/* One word, for what is held for less than a microsecond. Who finds it held asks again, then lets
- * others run, then sleeps: so a holder that was interrupted gets the processor, whatever the
- * priorities are. All zero: free. */
+/* One word, for what is held for less than a microsecond. All zero: free. */
 struct rl__spin {
     uint64_t held;
 };
@@ -36,7 +34,8 @@ static inline void rl__spin_unlock(struct rl__spin *spin)
 {
     rl__store_release(&spin->held, 0);
 }
-/* Once more in vain. */
+/* Once more in vain; *turn is 0 at first. Asks again, then lets others run, then sleeps: so whoever
+ * was interrupted gets the processor, whatever the priorities are. */
 void rl__relax(unsigned *turn);
 
 rl_status rl__condition_init(struct rl__condition *condition);

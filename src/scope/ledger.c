@@ -5,7 +5,7 @@
 #include "base/arith.h"
 #include "base/atomic.h"
 #include "base/rl_assert.h"
-#include "limiter/limiter.h"
+#include <llmrl/limiter.h>
 
 void rl__ledger_start(struct rl__ledger *ledger, uint64_t amount, rl_duration period)
 {
@@ -56,19 +56,14 @@ static uint64_t roll(struct rl__ledger *ledger, rl_time now)
     uint64_t newest = rl__load_acquire(&ledger->newest);
     uint64_t number = number_near(ledger, newest, now);
 
-    for (unsigned turn = 0; number > newest; newest = rl__load_acquire(&ledger->newest)) {
-        uint64_t idle = 0;
-
-        if (!rl__exchange_if_acquire(&ledger->is_rolling, &idle, 1)) {
-            rl__relax(&turn);
-            continue;
-        }
-        newest = rl__load(&ledger->newest);
-        if (number > newest)
-            begin_parts(ledger, newest, number);
-        rl__store_release(&ledger->is_rolling, 0);
-    }
-    return newest;
+    if (number <= newest)
+        return newest;
+    rl__spin_lock(&ledger->rolling);
+    newest = rl__load(&ledger->newest);
+    if (number > newest)
+        begin_parts(ledger, newest, number);
+    rl__spin_unlock(&ledger->rolling);
+    return rl__max(newest, number);
 }
 
 /* What still is in `used` and would be dropped now. */

@@ -13,6 +13,8 @@
 #ifndef LLMRL_SRC_LEDGER_H
 #define LLMRL_SRC_LEDGER_H
 
+#include "base/sync.h"
+
 #include <llmrl/base.h>
 
 #define RL__LEDGER_PARTS 300
@@ -20,11 +22,11 @@
 
 /* Zeroed but for the first two: fresh. All but `length` is atomic. */
 struct rl__ledger {
-    uint64_t amount;     /* the most that may count */
-    rl_duration length;  /* of a part */
-    uint64_t newest;     /* the number of the newest part */
-    uint64_t is_rolling; /* somebody begins new parts */
-    uint64_t used;       /* what counts */
+    uint64_t amount;         /* the most that may count */
+    rl_duration length;      /* of a part */
+    uint64_t newest;         /* the number of the newest part */
+    struct rl__spin rolling; /* held by who begins new parts */
+    uint64_t used;           /* what counts */
     /* What others have used, so far as reports say; counts beside `used` until then, all of it. */
     uint64_t foreign;
     rl_time foreign_until;
