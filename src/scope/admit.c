@@ -9,7 +9,6 @@
 #include "scope/holding.h"
 #include "scope/lease.h"
 #include "scope/ledger.h"
-#include "scope/visit.h"
 
 #include <string.h>
 
@@ -515,26 +514,12 @@ static rl_status admit_leased(struct rl__lane *lane, struct rl__holding *holding
 static rl_status enter(const struct rl__lane *lane, const struct rl__who *who, rl_time now,
                        struct rl__holding *holding, struct rl__visit *visit)
 {
-    for (;;) {
-        rl_status st = rl__hold_all(who, now, holding);
+    rl_status st;
 
-        if (st != RL_OK)
-            return st;
-        if (holding->count == 0) {
-            *visit = rl__lane_enter(lane);
-            return RL_OK;
-        }
-        if (rl__lane_enter_held(lane, visit))
-            return RL_OK;
-        rl__let_go_all(holding);
-        rl__traffic_wait(lane->traffic);
-    }
-}
-
-static void leave_all(struct rl__holding *holding, const struct rl__visit *visit)
-{
-    rl__let_go_all(holding);
-    rl__lane_leave(visit);
+    do
+        st = rl__hold_all(who, now, holding);
+    while (st == RL_OK && !rl__holding_enter(holding, lane, visit));
+    return st;
 }
 
 rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const struct rl__cost *cost,
@@ -559,7 +544,7 @@ rl_status rl__admit(struct rl__lane *lane, const struct rl__who *who, const stru
         commit_all(&holding, taken);
         rl__fetch_add(&lane->granted, 1);
     }
-    leave_all(&holding, &visit);
+    rl__holding_leave(&holding, &visit);
     return st;
 }
 

@@ -48,3 +48,23 @@ void rl__hold_known(struct rl__tenants *tenants, const uint64_t hash[RL__TENANT_
             rl__tenant_hold_present(&tenants[k], hash[k], &holding->of[holding->count]))
             holding->kind[holding->count++] = (uint8_t)k;
 }
+
+int rl__holding_enter(struct rl__holding *holding, const struct rl__lane *lane,
+                      struct rl__visit *visit)
+{
+    if (holding->count == 0) {
+        *visit = rl__lane_enter(lane);
+        return 1;
+    }
+    if (rl__lane_enter_held(lane, visit))
+        return 1;
+    rl__let_go_all(holding);
+    rl__traffic_wait(lane->traffic);
+    return 0;
+}
+
+void rl__holding_leave(struct rl__holding *holding, const struct rl__visit *visit)
+{
+    rl__let_go_all(holding);
+    rl__lane_leave(visit);
+}

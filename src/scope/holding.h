@@ -3,7 +3,7 @@
 #ifndef LLMRL_SRC_HOLDING_H
 #define LLMRL_SRC_HOLDING_H
 
-#include "scope/scope.h"
+#include "scope/visit.h"
 
 struct rl__holding {
     size_t count;
@@ -17,5 +17,11 @@ rl_status rl__hold_all(const struct rl__who *who, rl_time now, struct rl__holdin
 void rl__hold_known(struct rl__tenants *tenants, const uint64_t hash[RL__TENANT_KINDS],
                     struct rl__holding *holding);
 void rl__let_go_all(struct rl__holding *holding);
+/* With them into the lane: by holding them, or counted if there are none. 0: its limits were
+ * changing, and all were let go: hold them anew. */
+int rl__holding_enter(struct rl__holding *holding, const struct rl__lane *lane,
+                      struct rl__visit *visit);
+/* Out of it, and lets all go. */
+void rl__holding_leave(struct rl__holding *holding, const struct rl__visit *visit);
 
 #endif

@@ -6,7 +6,6 @@
 #include "limiter/prepared.h"
 #include "scope/holding.h"
 #include "scope/ledger.h"
-#include "scope/visit.h"
 
 #include <string.h>
 
@@ -313,23 +312,6 @@ static void end_slots(const struct rl__grant *grant, enum rl__adaptive_outcome o
     }
 }
 
-/* Holds all tenants that are still there, and is inside. */
-static void enter(const struct rl__grant *grant, struct rl__tenants *tenants,
-                  struct rl__holding *holding, struct rl__visit *visit)
-{
-    for (;;) {
-        rl__hold_known(tenants, grant->tenant, holding);
-        if (holding->count == 0) {
-            *visit = rl__lane_enter(grant->lane);
-            return;
-        }
-        if (rl__lane_enter_held(grant->lane, visit))
-            return;
-        rl__let_go_all(holding);
-        rl__traffic_wait(grant->lane->traffic);
-    }
-}
-
 int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
                      const struct rl__cost *reserved, const struct rl__cost *used,
                      enum rl__adaptive_outcome outcome, rl_time at, rl_time now)
@@ -338,13 +320,14 @@ int rl__grant_settle(const struct rl__grant *grant, struct rl__tenants *tenants,
     struct rl__holding holding;
     struct rl__visit visit;
 
-    enter(grant, tenants, &holding, &visit);
+    do
+        rl__hold_known(tenants, grant->tenant, &holding);
+    while (!rl__holding_enter(&holding, grant->lane, &visit));
     if (leased(grant) != 0)
         end_slots(grant, outcome, at, now);
     gave |= settle_entries(grant, reserved, used, at, now);
     gave |= settle_tenants(&holding, reserved, used, at, now);
-    rl__let_go_all(&holding);
-    rl__lane_leave(&visit);
+    rl__holding_leave(&holding, &visit);
     return gave;
 }
 
