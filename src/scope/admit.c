@@ -567,9 +567,8 @@ rl_status rl__admit_when(struct rl__lane *lane, const struct rl__who *who,
     st = take_tenants(&holding, cost, now, refusal);
     if (st == RL_OK)
         st = ask_lane(lane, cost, rank, now, &trial, refusal);
-    rl__let_go_all(&holding); /* what was taken on copies is forgotten */
     if (RL__RARE(may_lease) && st == RL_WAIT)
         rl__lease_plan(refusal);
-    rl__lane_leave(&visit);
+    rl__holding_leave(&holding, &visit); /* what was taken on copies is forgotten */
     return st;
 }
